@@ -1,0 +1,58 @@
+"""Errors that a user can act on."""
+
+
+class BreastSegError(Exception):
+    """Base of the errors that are shown to the user as one line, without a traceback.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong, in plain English.
+    where : str, optional
+        The file, folder, tag or field that it is about.
+    hint : str, optional
+        What to do about it.
+    """
+
+    code = "error"
+
+    def __init__(self, what, where="", hint=""):
+        self.what, self.where, self.hint = str(what), str(where), str(hint)
+        super().__init__(self.line)
+
+    @property
+    def line(self):
+        """str: what, where and what to do, as one line."""
+        parts = [self.what.rstrip(". ")]
+        if self.where:
+            parts[0] += f" ({self.where})"
+        if self.hint:
+            parts.append(self.hint.rstrip(". "))
+        return " ".join(" ".join(f"{part}." for part in parts).split())
+
+
+class BadInput(BreastSegError):
+    """The user's input cannot be used as it is."""
+
+    code = "bad-input"
+
+
+class Cancelled(BreastSegError):
+    """The user cancelled the run."""
+
+    code = "cancelled"
+
+    def __init__(self, what="Cancelled", where="", hint=""):
+        super().__init__(what, where, hint)
+
+
+class DeviceUnavailable(BreastSegError):
+    """The asked-for device does not work; nothing falls back silently."""
+
+    code = "device"
+
+
+class WorkerDied(BreastSegError):
+    """The child process ended before it had answered."""
+
+    code = "worker-died"

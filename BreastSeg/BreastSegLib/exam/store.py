@@ -1,0 +1,64 @@
+"""An exam as plain arrays in a folder: how pixels travel between the application and the worker."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import BadInput
+from ..files import read_json, write_json
+from ..volume import Geometry, Volume
+from .dce import DceExam, Phase
+
+FORMAT = "breastseg-exam-1"
+
+
+def save_exam(exam, folder):
+    """Write `exam` into `folder` as ``phase_0000.npy`` … (float32, z, y, x) and ``exam.json``.
+
+    The JSON is written last: a folder without it is not an exam.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, volume in enumerate(exam.volumes):
+        np.save(folder / array_name(index), np.ascontiguousarray(volume.array, dtype=np.float32))
+    save_description(folder, exam.phases, exam.geometry, exam.notes)
+    return folder
+
+
+def save_description(folder, phases, geometry, notes=()):
+    """Write the ``exam.json`` of arrays that are there already (the application writes one array a turn)."""
+    record = {"format": FORMAT, "phases": [phase.to_json() for phase in phases], "geometry": geometry.to_json(), "notes": list(notes)}
+    write_json(Path(folder) / "exam.json", record, overwrite=True)
+
+
+def load_exam(folder):
+    """Return the `DceExam` of a folder written by `save_exam`, its arrays memory-mapped read-only.
+
+    Raises
+    ------
+    BadInput
+        If the folder is not such an exam, or an array is truncated or has the wrong shape.
+    """
+    folder = Path(folder)
+    record = read_json(folder / "exam.json")
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise BadInput("This is not an exam written by this extension", folder / "exam.json")
+    geometry = Geometry.from_json(record["geometry"])
+    phases = tuple(Phase.from_json(row) for row in record["phases"])
+    volumes = tuple(Volume(_array(folder / array_name(index), geometry.shape), geometry) for index in range(len(phases)))
+    return DceExam(phases, volumes, tuple(record.get("notes", ())))
+
+
+def array_name(index):
+    """Return the file name of phase `index`."""
+    return f"phase_{index:04d}.npy"
+
+
+def _array(path, shape):
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"The phase array cannot be read: {error}", path) from error
+    if array.shape != shape:
+        raise BadInput("The phase array has the wrong shape", f"{path}: {array.shape}, expected {shape}")
+    return array

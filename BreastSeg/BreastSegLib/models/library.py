@@ -1,0 +1,89 @@
+"""Where models are: those shipped with the extension and any model folder the user names."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import BadInput
+from ..files import read_json
+from .card import changed_files, read_card
+
+SHIPPED = Path(__file__).resolve().parents[2] / "Resources" / "Models"
+CHECKPOINT = "checkpoint_final.pth"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A complete model folder.
+
+    Parameters
+    ----------
+    folder : Path
+    card : dict
+        See `card.read_card`.
+    folds : tuple of str
+        Folds that have a final checkpoint: ``0`` … ``4`` or ``all``.
+    channel_names : tuple of str
+        From nnU-Net's dataset.json, in network order.
+    hash : str
+        SHA-256 over the checkpoints' checksums in the card: changes when the weights change.
+    """
+
+    folder: Path
+    card: dict
+    folds: tuple
+    channel_names: tuple
+    hash: str
+
+    @property
+    def name(self):
+        """str: the model's name in the library."""
+        return self.card["name"]
+
+
+def list_models(folder=SHIPPED):
+    """Return the models of a library folder, sorted by name. Folders without a card are not models."""
+    if not Path(folder).is_dir():
+        return []
+    return sorted((open_model(path.parent) for path in Path(folder).glob("*/breastseg.json")), key=lambda model: model.name)
+
+
+def find_model(name_or_folder):
+    """Return the `Model` of a library name or of a folder.
+
+    Raises
+    ------
+    BadInput
+        If there is no such model, or its folder is incomplete.
+    """
+    shipped = SHIPPED / str(name_or_folder)
+    if "/" not in str(name_or_folder) and "\\" not in str(name_or_folder) and (shipped / "breastseg.json").is_file():
+        return open_model(shipped)
+    if Path(name_or_folder).is_dir():
+        return open_model(name_or_folder)
+    names = ", ".join(model.name for model in list_models()) or "no model"
+    raise BadInput("There is no such model", str(name_or_folder), f"Installed: {names}; or give a model folder")
+
+
+def open_model(folder):
+    """Return the `Model` of `folder` after checking that it is whole.
+
+    Raises
+    ------
+    BadInput
+        If dataset.json, plans.json, the card or every checkpoint is missing, or a file differs from the card's checksums.
+    """
+    folder = Path(folder).resolve()
+    for name in ("dataset.json", "plans.json"):
+        if not (folder / name).is_file():
+            raise BadInput(f"The folder is not an nnU-Net model: {name} is missing", folder, "Choose the folder that holds plans.json and fold_0")
+    folds = tuple(sorted(path.parent.name.removeprefix("fold_") for path in folder.glob(f"fold_*/{CHECKPOINT}")))
+    if not folds:
+        raise BadInput(f"The model has no checkpoint: no fold_*/{CHECKPOINT}", folder, "Choose a model whose training has finished")
+    card = read_card(folder)
+    changed = changed_files(folder, card)
+    if changed:
+        raise BadInput(f"Files of the model are missing or were changed after its card was written: {', '.join(changed)}", folder, "Install the model again")
+    names = read_json(folder / "dataset.json").get("channel_names") or {}
+    weights = "".join(value for name, value in sorted(card["checksums"].items()) if name.endswith(".pth"))
+    return Model(folder, card, folds, tuple(names[key] for key in sorted(names, key=int)), hashlib.sha256(weights.encode()).hexdigest())

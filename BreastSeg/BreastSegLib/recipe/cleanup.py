@@ -1,0 +1,79 @@
+"""Clean-up of masks on the exam's own grid; each step says what it removed."""
+
+import numpy as np
+from skimage import measure
+
+from ..volume import Volume
+
+# step name -> its parameters -> the values allowed (connectivity as in scikit-image: 1 faces, 2 edges, 3 corners)
+CLEANUP_STEPS = {"largest-component": {"connectivity": (1, 2, 3)}}
+
+
+def clean(steps, mask):
+    """Return the cleaned mask and what was removed.
+
+    Parameters
+    ----------
+    steps : sequence of dict
+        The recipe's ``cleanup``.
+    mask : Volume
+        uint8 labels, 0 background. All labels together count as one object.
+
+    Returns
+    -------
+    cleaned : Volume
+    removed : list of dict
+        One row for each component taken away: ``step``, ``voxels``, ``volume_mm3``, ``centroid_lps`` (x, y, z in mm).
+    """
+    removed = []
+    for step in steps:
+        mask, rows = largest_component(mask, step["connectivity"])
+        removed += [{"step": step["step"], **row} for row in rows]
+    return mask, removed
+
+
+def largest_component(mask, connectivity=3):
+    """Return `mask` with only its largest connected component, and the rows of the others (M1: scikit-image, full connectivity).
+
+    Of equally large components the first in array order stays, so the result is the same every time.
+    """
+    rows = components(mask, connectivity)
+    if len(rows) < 2:
+        return mask, []
+    labels = rows[0].pop("labels")
+    best = max(rows, key=lambda row: row["voxels"])
+    array = np.where(labels == best["label"], mask.array, 0).astype(mask.array.dtype)
+    others = [{key: value for key, value in row.items() if key not in ("labels", "label")} for row in rows if row is not best]
+    return Volume(array, mask.geometry), others
+
+
+def components(mask, connectivity=3):
+    """Return one row for each connected component, in array order: ``label``, ``voxels``, ``volume_mm3``, ``centroid_lps``.
+
+    The first row also carries the label array under ``labels``. Only the mask's bounding box is labelled, so a small
+    lesion in a large exam costs little.
+    """
+    filled = mask.array != 0
+    box = _bounding_box(filled)
+    if box is None:
+        return []
+    labels = np.zeros(filled.shape, np.int32)
+    labels[box] = measure.label(filled[box], connectivity=connectivity)
+    rows = []
+    for region in measure.regionprops(labels[box]):
+        zyx = np.asarray(region.centroid) + [part.start for part in box]
+        lps = (mask.geometry.ijk_to_lps @ np.append(zyx[::-1], 1))[:3]
+        rows.append({"label": int(region.label), "voxels": int(region.area), "volume_mm3": round(float(region.area) * mask.geometry.voxel_volume, 3),
+                     "centroid_lps": [round(float(v), 3) for v in lps]})
+    rows[0]["labels"] = labels
+    return rows
+
+
+def _bounding_box(filled):
+    box = []
+    for axis in range(3):
+        where = np.flatnonzero(filled.any(axis=tuple(a for a in range(3) if a != axis)))
+        if not where.size:
+            return None
+        box.append(slice(int(where[0]), int(where[-1]) + 1))
+    return tuple(box)

@@ -1,0 +1,47 @@
+"""Coded names of segments, as Slicer and DICOM know them (SNOMED CT)."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from ..files import read_json
+
+TABLE = Path(__file__).resolve().parents[2] / "Resources" / "terminology.json"
+CONTEXTS = ("Segmentation category and type - 3D Slicer General Anatomy list", "Anatomic codes - DICOM master list")
+
+
+@lru_cache(maxsize=1)
+def terms():
+    """Return the table of terms: name, colour (RGB, 0 to 1), category and type codes."""
+    return read_json(TABLE)
+
+
+def segment_name(term, side=""):
+    """Return a segment's name for people, such as ``Mass, right breast``."""
+    name = terms()["terms"][term]["name"]
+    return f"{name}, {side} breast" if side else name
+
+
+def segment_color(term):
+    """Return a term's colour: RGB, 0 to 1."""
+    return tuple(terms()["terms"][term]["color"])
+
+
+def terminology_entry(term, side=""):
+    """Return Slicer's terminology entry string of a term in the breast.
+
+    Parameters
+    ----------
+    term : str
+        ``mass`` or ``neoplasm``.
+    side : {'', 'right', 'left'}
+        Written as the region's modifier when known.
+    """
+    table = terms()
+    row = table["terms"][term]
+    modifier = table["sides"].get(side, ("", "", ""))
+    parts = (CONTEXTS[0], _code(row["category"]), _code(row["type"]), _code(("", "", "")), CONTEXTS[1], _code(table["region"]), _code(modifier))
+    return "~".join(parts)
+
+
+def _code(triple):
+    return "^".join(triple)

@@ -1,0 +1,245 @@
+"""Synthetic breast DCE-MRI exams with known truth.
+
+A chest with two breasts (`anatomy`) is filled with fat-suppressed T1-weighted intensities; contrast agent enhances masses,
+vessels, heart, skin and gland along their own curves; a bias field, small motion between the phases and Rician noise make it an exam.
+The numbers are of the size seen in practice, not fitted to any scanner: for trying out, tutorials and tests only.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ..errors import BadInput
+from ..exam.dce import DceExam, number_phases
+from ..volume import Geometry, Volume
+from . import anatomy
+
+CURVES = ("persistent", "plateau", "washout")
+INTENSITY = {"air": 8, "fat": 170, "gland": 330, "skin": 300, "muscle": 290, "lung": 25, "heart": 260, "vessel": 300, "nipple": 320}
+MASS_INTENSITY = 345.0
+# Relative enhancement long after the injection, wash-in time (s) and wash-out rate (1/s) of normal tissue.
+ENHANCEMENT = {"gland": (0.30, 140, 0.0), "skin": (0.25, 120, 0.0), "muscle": (0.18, 110, 0.0), "heart": (1.7, 12, 0.0016),
+               "vessel": (1.5, 15, 0.0014), "nipple": (0.6, 60, 0.0), "fat": (0.03, 120, 0.0), "lung": (0.05, 40, 0.0), "air": (0, 1, 0)}
+# Initial enhancement rises within a minute for all masses; what follows names the curve type.
+LATE_SLOPE = {"persistent": 0.0016, "plateau": 0.0, "washout": -0.0011}
+
+
+@dataclass(frozen=True)
+class Mass:
+    """One synthetic mass, as it was made.
+
+    Parameters
+    ----------
+    side : {'right', 'left'}
+    centre : tuple of float
+        (x, y, z), mm, LPS.
+    radii : tuple of float
+        Half axes in mm before the margin was made irregular.
+    curve : {'persistent', 'plateau', 'washout'}
+    rim : bool
+        Whether the core enhances less than the rim.
+    volume_mm3 : float
+        Volume of the truth mask.
+    """
+
+    side: str
+    centre: tuple
+    radii: tuple
+    curve: str
+    rim: bool
+    volume_mm3: float
+
+
+@dataclass(frozen=True)
+class SampleExam:
+    """A synthetic exam and its truth.
+
+    Parameters
+    ----------
+    exam : DceExam
+        Pre and post phases, float32.
+    truth : Volume
+        uint8, 1 inside a mass, on the exam's grid, as seen in the first post-contrast phase.
+    tissue : Volume
+        uint8 index into `anatomy.TISSUES` (normal anatomy without the masses).
+    masses : tuple of Mass
+    seed : int
+    """
+
+    exam: DceExam
+    truth: Volume
+    tissue: Volume
+    masses: tuple
+    seed: int
+
+
+def make_dce_exam(seed, *, shape=(40, 96, 160), spacing=(1.2, 1.2, 2.0), posts=4, masses=1, side=None, curve=None, rim=None,
+                  radius_mm=(5.0, 13.0), motion_mm=0.5, noise=9.0, bias=0.15, oblique_degrees=0.0):
+    """Make a synthetic DCE exam.
+
+    Parameters
+    ----------
+    seed : int
+        The same seed and arguments give the same exam, voxel by voxel.
+    shape : tuple of int
+        Voxels along (z, y, x).
+    spacing : tuple of float
+        Along (x, y, z), mm. The chest needs about 190 × 115 × 80 mm.
+    posts : int
+        Number of post-contrast phases (one every 90 s, the first 75 s after the injection).
+    masses : int
+        Number of masses, 0 to 4.
+    side : {'right', 'left'}, optional
+        Breast of all masses; drawn when not given.
+    curve : {'persistent', 'plateau', 'washout'}, optional
+        Curve type of all masses; drawn when not given.
+    rim : bool, optional
+        Rim enhancement; drawn when not given.
+    radius_mm : tuple of float
+        Smallest and largest mean radius of a mass.
+    motion_mm : float
+        Largest shift of a phase against the first post-contrast phase.
+    noise : float
+        Standard deviation of the complex noise (fat is 170, gland 330).
+    bias : float
+        Strength of the coil's intensity inhomogeneity (0.15: about ±15 %).
+    oblique_degrees : float
+        Rotation of the grid about the patient's long axis.
+
+    Returns
+    -------
+    SampleExam
+
+    Raises
+    ------
+    BadInput
+        If an argument is out of range, or a mass does not fit.
+    """
+    _check(posts, masses, side, curve)
+    rng = np.random.default_rng(np.random.SeedSequence([0xB5EA57, int(seed)]))
+    geometry = _geometry(shape, spacing, oblique_degrees)
+    grid = tuple(_axis(n, s, axis) for axis, (n, s) in enumerate(zip(shape[::-1], spacing)))
+    zyx = spacing[::-1]
+    breasts = anatomy.make_breasts(rng, geometry.extent)
+    tissue, depth = anatomy.tissue_map(rng, grid, zyx, breasts, rng.uniform(0.12, 0.45))
+    base, uptake = _normal_tissue(rng, grid, zyx, breasts, tissue)
+    truth = np.zeros(shape, np.uint8)
+    made = []
+    for _ in range(masses):
+        made.append(_add_mass(rng, grid, zyx, breasts, depth, tissue, truth, base, uptake,
+                              side or str(rng.choice(("right", "left"))), curve or str(rng.choice(CURVES)),
+                              rng.random() < 0.3 if rim is None else rim, radius_mm))
+    seconds = 75.0 + 90.0 * np.arange(posts)
+    field = np.exp(bias * anatomy.smooth_noise(rng, shape, zyx, 110)).astype(np.float32)
+    images = []
+    for index, time in enumerate([None, *seconds]):
+        image = base if time is None else _enhanced(base, uptake, time)
+        shift = rng.uniform(-1, 1, 3) * motion_mm / np.sqrt(3)
+        if index != 1 and motion_mm > 0:
+            image = ndimage.shift(image, shift / np.asarray(zyx), order=1, mode="nearest")
+        images.append(_rician(rng, image * field, noise))
+    phases = number_phases([("pre", -60.0, "made so", ())] + [("post", t, "made so", ()) for t in seconds])
+    exam = DceExam(phases, tuple(Volume(image, geometry) for image in images))
+    return SampleExam(exam, Volume(truth, geometry), Volume(tissue, geometry), tuple(made), int(seed))
+
+
+def _check(posts, masses, side, curve):
+    if not 1 <= posts <= 20:
+        raise BadInput("A sample exam has 1 to 20 post-contrast phases", str(posts))
+    if not 0 <= masses <= 4:
+        raise BadInput("A sample exam has 0 to 4 masses", str(masses))
+    if side not in (None, "right", "left"):
+        raise BadInput("The side is right or left", str(side))
+    if curve not in (None, *CURVES):
+        raise BadInput("The curve is " + ", ".join(CURVES), str(curve))
+
+
+def _axis(count, spacing, axis):
+    """Coordinates along x, y or z, centred on 0, shaped to broadcast to (z, y, x)."""
+    values = ((np.arange(count) - (count - 1) / 2) * spacing).astype(np.float32)
+    return values.reshape([-1 if 2 - axis == a else 1 for a in range(3)])
+
+
+def _geometry(shape, spacing, degrees):
+    angle = np.deg2rad(degrees)
+    matrix = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    first = -(np.asarray(shape[::-1]) - 1) / 2 * np.asarray(spacing)
+    return Geometry(shape, spacing, tuple(matrix @ first), tuple(matrix.ravel()))
+
+
+def _normal_tissue(rng, grid, spacing, breasts, tissue):
+    """Return intensities before contrast and the uptake (late enhancement, wash-in time, late slope) of each voxel."""
+    for breast in breasts:
+        for _ in range(rng.integers(1, 4)):
+            near = anatomy.vessel_distance(rng, tissue.shape, grid, breast) < rng.uniform(0.9, 1.6)
+            tissue[near & np.isin(tissue, (anatomy.FAT, anatomy.GLAND))] = anatomy.VESSEL
+    level = np.array([INTENSITY[name] for name in anatomy.TISSUES], np.float32)
+    base = level[tissue]
+    base *= 1 + 0.06 * anatomy.smooth_noise(rng, tissue.shape, spacing, 5)
+    late, wash_in, wash_out = (np.array([ENHANCEMENT[name][k] for name in anatomy.TISSUES], np.float32)[tissue] for k in range(3))
+    background = np.exp(0.45 * anatomy.smooth_noise(rng, tissue.shape, spacing, 22)).astype(np.float32) * rng.uniform(0.3, 1.2)
+    late = np.where(tissue == anatomy.GLAND, late * background, late)
+    blur = [0.45 / s for s in spacing]
+    return ndimage.gaussian_filter(base, blur), [ndimage.gaussian_filter(late, blur), wash_in, -wash_out]
+
+
+def _add_mass(rng, grid, spacing, breasts, depth, tissue, truth, base, uptake, side, curve, rim, radius_mm):
+    """Put one mass into the fields, in place, and return what was made."""
+    breast = next(b for b in breasts if b.side == side)
+    radius = rng.uniform(*radius_mm)
+    radii = radius * rng.uniform(0.8, 1.25, 3)
+    centre = _place_for(rng, grid, breast, depth, tissue, truth, radius)
+    wobble = anatomy.smooth_noise(rng, truth.shape, spacing, 7)
+    distance = np.sqrt(sum(((axis - c) / r) ** 2 for axis, c, r in zip(grid, centre, radii)))
+    edge = ((distance - 1) * radius + wobble * min(0.9, 0.09 * radius)).astype(np.float32)  # mm, negative inside
+    inside = (edge < 0) & (depth > 0.02)
+    inside = _connected_to(inside, grid, centre)
+    if not inside.any():
+        raise BadInput("A mass of this size does not fit the breast", f"radius {radius:.1f} mm", "Choose a smaller radius or a larger grid")
+    soft = np.clip(0.5 - edge / 1.4, 0, 1) * ndimage.binary_dilation(inside, iterations=1)
+    core = np.clip((-edge - 0.45 * radius) / (0.25 * radius), 0, 1) if rim else 0
+    late, wash_in, slope = uptake
+    base += soft * (MASS_INTENSITY * (1 + 0.04 * wobble) - base)
+    late += soft * (rng.uniform(1.1, 1.7) * (1 - 0.75 * core) - late)
+    wash_in[inside] = rng.uniform(18, 35)
+    slope[inside] = LATE_SLOPE[curve] * rng.uniform(0.8, 1.2)
+    truth[inside] = 1
+    volume = float(inside.sum() * np.prod(spacing))
+    return Mass(side, tuple(float(c) for c in centre), tuple(float(r) for r in radii), curve, bool(rim), volume)
+
+
+def _place_for(rng, grid, breast, depth, tissue, truth, radius):
+    """Draw a place in `breast` that leaves room for a mass of `radius` mm below the skin, off the muscle and other masses."""
+    x, y, z = grid
+    room = 1.3 * radius + 3.0
+    scaled = 1 - room / min(breast.radii)
+    allowed = (breast.inside(x, y, z) > 1 - max(scaled, 0.05)) & (y < breast.centre[1] - 0.8 * radius) & (tissue != anatomy.AIR)
+    if truth.any():
+        distance = ndimage.distance_transform_edt(truth == 0, sampling=[np.ptp(a) / max(a.size - 1, 1) or 1.0 for a in (z, y, x)])
+        allowed &= distance > room + 4
+    places = np.argwhere(allowed & (depth > 0))
+    if not len(places):
+        raise BadInput("A mass of this size does not fit the breast", f"radius {radius:.1f} mm", "Choose fewer or smaller masses")
+    k, j, i = places[rng.integers(len(places))]
+    return float(x.ravel()[i]), float(y.ravel()[j]), float(z.ravel()[k])
+
+
+def _connected_to(mask, grid, centre):
+    labels, _ = ndimage.label(mask)
+    index = tuple(int(np.argmin(np.abs(axis.ravel() - c))) for axis, c in zip(grid[::-1], centre[::-1]))
+    return labels == labels[index] if labels[index] else np.zeros_like(mask)
+
+
+def _enhanced(base, uptake, seconds):
+    """Return the image `seconds` after the injection: a fast wash-in and a slow linear trend (per second of the peak)."""
+    late, wash_in, slope = uptake
+    peak = late * (1 - np.exp(-seconds / wash_in))
+    return base * (1 + np.maximum(peak * (1 + slope * max(seconds - 75.0, 0.0)), 0)).astype(np.float32)
+
+
+def _rician(rng, image, sigma):
+    if sigma <= 0:
+        return image.astype(np.float32)
+    real = image + rng.normal(0, sigma, image.shape)
+    return np.hypot(real, rng.normal(0, sigma, image.shape)).astype(np.float32)

@@ -1,0 +1,63 @@
+"""Honest timings: whole processes with everything they start, in turn, and ratios of the same round."""
+
+import statistics
+import subprocess
+import threading
+import time
+
+import psutil
+
+
+class PeakMemory(threading.Thread):
+    """Samples the memory (RSS, summed) of a process and all its children every 50 ms."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self._process, self._stop = psutil.Process(pid), threading.Event()
+        self.bytes = 0
+
+    def run(self):
+        while not self._stop.wait(0.05):
+            try:
+                family = [self._process, *self._process.children(recursive=True)]
+                self.bytes = max(self.bytes, sum(_rss(process) for process in family))
+            except psutil.NoSuchProcess:
+                return
+
+    def finish(self):
+        """Stop sampling and return the peak in bytes."""
+        self._stop.set()
+        self.join()
+        return self.bytes
+
+
+def _rss(process):
+    try:
+        return process.memory_info().rss
+    except psutil.Error:
+        return 0
+
+
+def time_command(command, environment=None):
+    """Run a command to its end; return seconds and peak memory in bytes.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails; the message holds the end of its output.
+    """
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, text=True, errors="replace")
+    peak = PeakMemory(process.pid)
+    peak.start()
+    output, _ = process.communicate()
+    seconds = time.perf_counter() - start
+    memory = peak.finish()
+    if process.returncode:
+        raise RuntimeError(f"exit code {process.returncode}: {output[-1500:]}")
+    return seconds, memory
+
+
+def summary(values):
+    """Return ``median (lowest-highest)`` of a list of numbers."""
+    return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"

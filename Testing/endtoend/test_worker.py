@@ -1,0 +1,235 @@
+"""The real worker with torch and nnU-Net: what it answers, how it is cancelled, how it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from BreastSegLib.errors import BadInput, Cancelled, DeviceUnavailable, WorkerDied
+from BreastSegLib.inference.client import WorkerClient
+from BreastSegLib.inference.messages import STAGES
+from BreastSegLib.pipeline import segment
+
+PACKAGE = Path(__file__).resolve().parents[2] / "BreastSeg"
+
+
+@pytest.fixture(scope="module")
+def client():
+    """A worker that stays warm for this file's tests."""
+    with WorkerClient() as one:
+        yield one
+
+
+def predict_fields(client, exam_store, model, **changes):
+    """Return the fields of a predict request."""
+    return {"source": {"store": str(exam_store)}, "model": str(model), "device": "cpu", "folds": None, "tta": False, "cleanup": True,
+            "output": str(client.folder / "result"), **changes}
+
+
+def test_result_has_every_part_and_the_same_every_time(client, exam_store, tiny_model, sample):
+    stages = []
+    first = segment({"store": exam_store}, tiny_model, "cpu", client=client, probabilities=True, on_event=lambda e: stages.append(e.get("stage")))
+    second = segment({"store": exam_store}, tiny_model, "cpu", client=client)
+    assert first["mask"].geometry == sample.exam.geometry
+    assert np.array_equal(first["mask"].array, second["mask"].array)
+    assert [stage for stage in STAGES if stage in stages] == list(STAGES)
+    assert first["probabilities"].array.min() >= 0 and first["probabilities"].array.max() <= 1.0001
+    assert len(first["components"]) <= 1 and len(segment({"store": exam_store}, tiny_model, "cpu", cleanup=False, client=client)["removed"]) == 0
+    record = first["record"]
+    assert record["device"] == "cpu" and record["model"]["folds"] == ["0", "1"] and record["versions"]["torch"]
+    assert [phase["number"] for phase in record["phases"]] == [0, 1, 2]
+
+
+def test_raw_mask_equals_nnunet_predictor(client, exam_store, tiny_model, sample):
+    """Our sliding window against nnU-Net's own predictor, on the same prepared channels."""
+    import torch
+    from BreastSegLib.recipe import load_recipe, prepare, restore
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+    prepared = prepare(load_recipe("phase-aware-0000-0002"), sample.exam)
+    predictor = nnUNetPredictor(use_mirroring=False, device=torch.device("cpu"), allow_tqdm=False)
+    predictor.initialize_from_trained_model_folder(str(tiny_model), (0, 1), "checkpoint_final.pth")
+    _, theirs = predictor.predict_single_npy_array(prepared.channels, {"spacing": [1.0, 1.0, 1.0]}, None, None, True)
+    ours = segment({"store": exam_store}, tiny_model, "cpu", cleanup=False, probabilities=True, client=client)
+    expected = restore(prepared.record, np.asarray(theirs[1], np.float32)).array
+    assert np.abs(ours["probabilities"].array - expected).max() < 5e-3  # nnU-Net sums in half precision
+    a, b = ours["raw"].array > 0, expected > 0.5
+    assert 2 * (a & b).sum() / (a.sum() + b.sum()) >= 0.999
+
+
+def test_auto_device_without_a_gpu_is_an_error_with_a_hint(client, exam_store, tiny_model):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(DeviceUnavailable, match="--device cpu"):
+        segment({"store": exam_store}, tiny_model, "auto", client=client)
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"device": "tpu"}, "Unknown device"), ({"folds": [7]}, "no fold 7"), ({"source": {"store": "/no/such/exam"}}, "exam.json"),
+    ({"model": "/no/such/model"}, "no such model"), ({"source": {}}, "exam"),
+])
+def test_bad_requests_are_answered_and_the_worker_lives(client, exam_store, tiny_model, change, message):
+    client.start()
+    with pytest.raises(BadInput, match=message):
+        client.wait(client.send("predict", **predict_fields(client, exam_store, tiny_model, **change)))
+    assert client.alive
+
+
+def test_one_phase_where_the_model_wants_three(client, sample, tiny_model, tmp_path):
+    from BreastSegLib.exam.dce import DceExam
+    from BreastSegLib.exam.store import save_exam
+
+    store = save_exam(DceExam(sample.exam.phases[:1], sample.exam.volumes[:1]), tmp_path)
+    with pytest.raises(BadInput, match="post1.*it has pre") as caught:
+        segment({"store": store}, tiny_model, "cpu", client=client)
+    assert "\n" not in caught.value.line
+
+
+@pytest.mark.parametrize("value, message", [(np.nan, "not numbers|NaN"), (0.0, "constant")])
+def test_unusable_pixels(client, sample, tiny_model, tmp_path, value, message):
+    from BreastSegLib.exam.dce import with_volumes
+    from BreastSegLib.exam.store import save_exam
+    from BreastSegLib.volume import Volume
+
+    arrays = [volume.array.copy() for volume in sample.exam.volumes]
+    arrays[1][...] = value if value == 0 else arrays[1]
+    arrays[1][3, 4, 5] = value
+    store = save_exam(with_volumes(sample.exam, [Volume(a, sample.exam.geometry) for a in arrays]), tmp_path)
+    with pytest.raises(BadInput, match=message):
+        segment({"store": store}, tiny_model, "cpu", client=client)
+
+
+def test_truncated_array(client, sample, tiny_model, tmp_path):
+    from BreastSegLib.exam.store import array_name, save_exam
+
+    path = save_exam(sample.exam, tmp_path) / array_name(1)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(BadInput, match="cannot be read"):
+        segment({"store": tmp_path}, tiny_model, "cpu", client=client)
+
+
+def test_checkpoint_that_is_not_one(client, exam_store, tiny_model, tmp_path):
+    import shutil
+
+    from BreastSegLib.models.card import read_card, write_card
+
+    broken = shutil.copytree(tiny_model, tmp_path / "broken")
+    (broken / "fold_0" / "checkpoint_final.pth").write_bytes(b"this is no checkpoint")
+    card = read_card(broken)
+    card.pop("checksums"), card.pop("format")
+    write_card(broken, card)
+    client.start()
+    with pytest.raises(BadInput, match="cannot be loaded"):
+        client.wait(client.send("predict", **predict_fields(client, exam_store, broken)))
+    assert client.alive
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_cancel_in_every_stage(exam_store, tiny_model, client, stage):
+    """Cancelling when a stage is first seen ends the run within a second and a half, and the next run works."""
+    client.start()
+    request = client.send("predict", **predict_fields(client, exam_store, tiny_model, tta=True))
+    asked = None
+    with pytest.raises(Cancelled):
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            for event in client.poll():
+                if event["event"] == "progress" and event["stage"] == stage and asked is None:
+                    client.cancel()
+                    asked = time.monotonic()
+                if event["event"] == "result":
+                    # The last stage may have been over before the cancel arrived; then the result is whole and nothing is lost.
+                    assert stage == "Writing"
+                    raise Cancelled()
+                if event["event"] == "error":
+                    assert event["code"] == "cancelled", event
+                    raise Cancelled()
+            time.sleep(0.005)
+    assert asked is not None and time.monotonic() - asked < 1.5
+    assert not client.busy
+
+
+def test_killed_in_the_middle_is_said_and_survived(exam_store, tiny_model):
+    with WorkerClient() as client:
+        client.start()
+        request = client.send("predict", **predict_fields(client, exam_store, tiny_model, tta=True))
+
+        def kill(event):
+            if event.get("stage") == "Segmenting":
+                os.kill(event_pid[0], signal.SIGKILL)
+
+        event_pid = [client.pid]
+        with pytest.raises(WorkerDied, match="signal 9") as caught:
+            client.wait(request, kill, timeout=120)
+        assert "run again" in caught.value.line
+        assert segment({"store": exam_store}, tiny_model, "cpu", client=client)["record"]["device"] == "cpu"
+
+
+def test_no_worker_outlives_a_killed_parent(exam_store, tiny_model, tmp_path):
+    """The parent gets SIGKILL while the worker computes: the worker and its private folder are gone within five seconds."""
+    script = tmp_path / "parent.py"
+    script.write_text(textwrap.dedent(f"""
+        import sys, time
+        sys.path.insert(0, {str(PACKAGE)!r})
+        from BreastSegLib.inference.client import WorkerClient
+        client = WorkerClient()
+        client.start()
+        client.send("predict", source={{"store": {str(exam_store)!r}}}, model={str(tiny_model)!r}, device="cpu", folds=None, tta=True,
+                    cleanup=True, output=str(client.folder / "out"))
+        while True:
+            for event in client.poll():
+                if event.get("stage") == "Segmenting":
+                    print(client.pid, client.folder, flush=True)
+            time.sleep(0.01)
+    """))
+    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    pid, folder = parent.stdout.readline().split(maxsplit=1)
+    worker = psutil.Process(int(pid))
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    _, alive = psutil.wait_procs([worker], timeout=5)
+    assert not alive
+    assert not Path(folder.strip()).exists()
+
+
+def test_full_disk_while_the_result_is_written(exam_store, tiny_model, tmp_path):
+    """A file-size limit stands in for the full disk: the worker says so in one line and stays."""
+    wrapper = tmp_path / "limited.py"
+    wrapper.write_text("import resource, runpy, sys, signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+                       "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+                       "sys.argv[1:] = sys.argv[4:]\nrunpy.run_module('BreastSegLib.inference.worker', run_name='__main__', alter_sys=True)\n")
+    launcher = tmp_path / "python"
+    launcher.write_text(f"#!/bin/sh\nexec {sys.executable} {wrapper} \"$@\"\n")
+    launcher.chmod(0o755)
+    with WorkerClient(python=launcher) as client:
+        client.start()
+        with pytest.raises(BadInput, match="could not be written"):
+            client.wait(client.send("predict", **predict_fields(client, exam_store, tiny_model)), timeout=120)
+        assert client.alive
+
+
+def test_two_clients_do_not_disturb_each_other(exam_store, tiny_model):
+    with WorkerClient() as one, WorkerClient() as two:
+        one.start(), two.start()
+        first = one.send("predict", **predict_fields(one, exam_store, tiny_model))
+        second = two.send("predict", **predict_fields(two, exam_store, tiny_model))
+        a, b = one.wait(first, timeout=180), two.wait(second, timeout=180)
+        assert np.array_equal(np.load(a["raw"]), np.load(b["raw"]))
+        assert one.folder != two.folder
+
+
+def test_close_leaves_nothing(exam_store, tiny_model):
+    client = WorkerClient()
+    client.start()
+    worker, folder = psutil.Process(client.pid), client.folder
+    client.close()
+    assert not worker.is_running() and not folder.exists()
