@@ -1,0 +1,5 @@
+"""What the user sees of BreastSegTraining."""
+
+from .caseTableView import CaseTableView
+
+__all__ = ["CaseTableView"]
