@@ -40,13 +40,27 @@ def load_exam(folder):
         If the folder is not such an exam, or an array is truncated or has the wrong shape.
     """
     folder = Path(folder)
-    record = read_json(folder / "exam.json")
-    if not isinstance(record, dict) or record.get("format") != FORMAT:
-        raise BadInput("This is not an exam written by this extension", folder / "exam.json")
-    geometry = Geometry.from_json(record["geometry"])
-    phases = tuple(Phase.from_json(row) for row in record["phases"])
+    phases, geometry, notes = load_description(folder)
     volumes = tuple(Volume(_array(folder / array_name(index), geometry.shape), geometry) for index in range(len(phases)))
-    return DceExam(phases, volumes, tuple(record.get("notes", ())))
+    return DceExam(phases, volumes, notes)
+
+
+def load_description(folder):
+    """Return the phases, the geometry and the notes of a folder written by `save_exam`, without its arrays.
+
+    Raises
+    ------
+    BadInput
+        If the folder is not such an exam.
+    """
+    path = Path(folder) / "exam.json"
+    record = read_json(path)
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        raise BadInput("This is not an exam written by this extension", path)
+    try:
+        return tuple(map(Phase.from_json, record["phases"])), Geometry.from_json(record["geometry"]), tuple(record.get("notes", ()))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadInput("The description of the exam is damaged", path, "Write the exam again") from error
 
 
 def array_name(index):

@@ -1,0 +1,104 @@
+"""Which time points were acquired before the contrast agent: what the tags say, and whether they agree."""
+
+import re
+
+from ..errors import BadInput
+from .clocks import DAY
+from .phases import DECIDE
+
+PRE = r"pre|precontrast|pre[- ]?con(?:trast)?|native?|unenhanced|non[- ]?con(?:trast)?|nativ|vor[- ]?km|ohne[- ]?km|w/?o"
+POST = r"post|postcontrast|post[- ]?con(?:trast)?|\+ ?c|with[- ]?contrast|nach[- ]?km|mit[- ]?km"
+
+
+def count_pre(points, notes):
+    """Return how many time points come before the contrast agent, and the evidence.
+
+    Parameters
+    ----------
+    points : list of TimePoint
+        In time order.
+    notes : list of str
+        Sentences are added here.
+
+    Returns
+    -------
+    count : int
+    evidence : str
+        Which tags decided, or ``first in time``.
+
+    Raises
+    ------
+    BadInput
+        If the tags contradict one another.
+    """
+    votes = [(name, vote) for name, vote in (("contrast agent tag", _by_agent(points)), ("series description", _by_words(points)),
+                                             ("contrast bolus start time", _by_bolus(points))) if vote is not None]
+    if not votes:
+        if len(points) == 1:
+            notes.append("Only one phase was found and its tags do not tell whether it is before or after contrast: taken as pre.")
+        return 1, "first in time"
+    if len({vote for _, vote in votes}) > 1 or any(vote < 0 for _, vote in votes):
+        said = "; ".join(f"by {name} {_said(vote)}" for name, vote in votes)
+        raise BadInput(f"The tags contradict one another about the phases before contrast: {said}", points[0].headers[0].series_name, DECIDE)
+    count = votes[0][1]
+    if count == 0:
+        notes.append("No phase before contrast was found: the tags of all phases say after contrast.")
+    elif count == len(points):
+        notes.append("No phase after contrast was found: the tags of all phases say before contrast.")
+    return count, " and ".join(name for name, _ in votes)
+
+
+def _said(vote):
+    if vote < 0:
+        return "a phase before contrast follows one after contrast"
+    return "none" if vote == 0 else f"the first {vote}"
+
+
+def _leading(flags):
+    """Return the number of leading true flags, or −1 when a true one follows a false one."""
+    count = next((i for i, flag in enumerate(flags) if not flag), len(flags))
+    return -1 if any(flags[count:]) else count
+
+
+def _by_agent(points):
+    """The agent tag says something only where it differs: many protocols set it for all phases or never."""
+    shares = [sum(h.agent for h in point.headers) / len(point.headers) for point in points]
+    if len(points) == 1:
+        # With one phase only, an agent says "after"; its absence says nothing.
+        return 0 if shares[0] == 1 else None
+    without = [share == 0 for share in shares]
+    return None if all(without) or not any(without) else _leading(without)
+
+
+def _by_words(points):
+    labels = [_label(point.headers[0].description) for point in points]
+    if "pre" in labels:
+        pre = [label == "pre" for label in labels]
+        # A whole series called "pre" that holds several time points names the protocol, not the phases.
+        return None if all(pre) and len(points) > 1 else _leading(pre)
+    if "post" not in labels:
+        return None
+    before = [label != "post" for label in labels]
+    if not any(before) and len({h.series for point in points for h in point.headers}) == 1 and len(points) > 1:
+        return None
+    return _leading(before)
+
+
+def _label(description):
+    text = description.replace("_", " ")
+    pre, post = (re.search(rf"(?<![a-z0-9])(?:{words})(?![a-z])", text) for words in (PRE, POST))
+    return "pre" if pre and not post else "post" if post and not pre else ""
+
+
+def _by_bolus(points):
+    """Count the time points that began before the injection; needs a wall clock and one injection time."""
+    moments = {h.moments.get("bolus", (None, None))[1] for point in points for h in point.headers} - {None}
+    if len(moments) != 1 or any(not point.absolute or point.seconds is None for point in points):
+        return None
+    bolus = moments.pop()
+    starts = [point.seconds % DAY for point in points]
+    # A time far from the scan is no injection of this exam.
+    if min(abs(bolus - s) for s in starts) > 3600:
+        return None
+    count = sum(s < bolus for s in starts)
+    return count if 0 < count else None
