@@ -137,7 +137,7 @@ def number_phases(roles_and_times):
         Times counted from the first post-contrast phase. A second pre-contrast phase is refused.
     """
     rows = list(roles_and_times)
-    zero = next((time for role, time, *_ in rows if role == "post"), None)
+    zero = next((None if time is None else float(time) for role, time, *_ in rows if role == "post"), None)
     if sum(role == "pre" for role, *_ in rows) > 1:
         raise BadInput("The exam has more than one pre-contrast phase", hint="Say which phases to use, in order")
     phases, post = [], 0

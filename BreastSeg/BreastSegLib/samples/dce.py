@@ -5,7 +5,7 @@ vessels, heart, skin and gland along their own curves; a bias field, small motio
 The numbers are of the size seen in practice, not fitted to any scanner: for trying out, tutorials and tests only.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -35,7 +35,7 @@ class Mass:
     centre : tuple of float
         (x, y, z), mm, LPS.
     radii : tuple of float
-        Half axes in mm before the margin was made irregular.
+        Half axes along the grid's (x, y, z) in mm, before the margin was made irregular.
     curve : {'persistent', 'plateau', 'washout'}
     rim : bool
         Whether the core enhances less than the rim.
@@ -117,6 +117,7 @@ def make_dce_exam(seed, *, shape=(40, 96, 160), spacing=(1.2, 1.2, 2.0), posts=4
         If an argument is out of range, or a mass does not fit.
     """
     _check(posts, masses, side, curve)
+    _check_numbers(seed, radius_mm, motion_mm, noise, bias)
     rng = np.random.default_rng(np.random.SeedSequence([0xB5EA57, int(seed)]))
     geometry = _geometry(shape, spacing, oblique_degrees)
     grid = tuple(_axis(n, s, axis) for axis, (n, s) in enumerate(zip(shape[::-1], spacing)))
@@ -139,8 +140,10 @@ def make_dce_exam(seed, *, shape=(40, 96, 160), spacing=(1.2, 1.2, 2.0), posts=4
         if index != 1 and motion_mm > 0:
             image = ndimage.shift(image, shift / np.asarray(zyx), order=1, mode="nearest")
         images.append(_rician(rng, image * field, noise))
+    made = [replace(mass, centre=tuple(float(v) for v in geometry.matrix @ mass.centre)) for mass in made]  # grid to patient axes
     phases = number_phases([("pre", -60.0, "made so", ())] + [("post", t, "made so", ()) for t in seconds])
     exam = DceExam(phases, tuple(Volume(image, geometry) for image in images))
+    made = [replace(mass, centre=tuple(float(v) for v in geometry.matrix @ mass.centre)) for mass in made]  # the chest lies along the grid
     return SampleExam(exam, Volume(truth, geometry), Volume(tissue, geometry), tuple(made), int(seed))
 
 
@@ -153,6 +156,16 @@ def _check(posts, masses, side, curve):
         raise BadInput("The side is right or left", str(side))
     if curve not in (None, *CURVES):
         raise BadInput("The curve is " + ", ".join(CURVES), str(curve))
+
+
+def _check_numbers(seed, radius_mm, motion_mm, noise, bias):
+    if int(seed) < 0:
+        raise BadInput("The seed of a sample exam is 0 or more", str(seed))
+    if not 0 < radius_mm[0] <= radius_mm[1]:
+        raise BadInput("The radii of masses are not a smallest and a largest length", str(radius_mm))
+    for name, value in (("motion", motion_mm), ("noise", noise), ("bias", bias)):
+        if not (np.isfinite(value) and value >= 0):
+            raise BadInput(f"The {name} of a sample exam is 0 or more", str(value))
 
 
 def _axis(count, spacing, axis):
