@@ -1,0 +1,1 @@
+"""MRML widgets that panels use: Qt widgets that follow the scene."""
