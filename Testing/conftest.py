@@ -36,7 +36,7 @@ def tiny_model(tmp_path_factory):
     """An nnU-Net model folder with random weights, two folds."""
     from tiny_model import make_tiny_model
 
-    return make_tiny_model(tmp_path_factory.mktemp("model") / "tiny", folds=("0", "1"), patch=(32, 64, 64))
+    return make_tiny_model(tmp_path_factory.mktemp("model") / "tiny", folds=("0", "1"), patch=(80, 80, 96))
 
 
 @pytest.fixture(scope="session")

@@ -103,9 +103,11 @@ def recipe_of(model):
     """Return the recipe that a model's card names, after checking that it is the one the model was trained with."""
     recipe = load_recipe(model.card["recipe"])
     if recipe.hash != model.card["recipe_hash"]:
-        raise BadInput(f"The recipe {recipe.name} has changed since the model was trained", model.name, "Install the recipe's version that belongs to the model")
+        raise BadInput(f"The recipe {recipe.name} has changed since the model was trained", model.name,
+                       "Install the recipe's version that belongs to the model")
     if len(recipe.channels) != len(model.channel_names):
-        raise BadInput(f"The model has {len(model.channel_names)} channels, its recipe makes {len(recipe.channels)}", model.name, "Correct the model card")
+        raise BadInput(f"The model has {len(model.channel_names)} channels, its recipe makes {len(recipe.channels)}", model.name,
+                       "Correct the model card")
     return recipe
 
 
@@ -170,7 +172,8 @@ def write_arrays(request, mask, raw, chances, report):
             paths[name] = str(folder / f"{name}.npy")
             np.save(paths[name], np.ascontiguousarray(array))
     except OSError as error:
-        raise BadInput(f"The result could not be written: {error.strerror or error}", folder, "Free some space for temporary files and run again") from error
+        raise BadInput(f"The result could not be written: {error.strerror or error}", folder,
+                       "Free some space for temporary files and run again") from error
     report("Writing", 1, 1)
     return paths
 

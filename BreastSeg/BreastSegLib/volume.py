@@ -27,7 +27,7 @@ class Geometry:
     Raises
     ------
     BadInput
-        If a size or spacing is not positive, or the direction is singular.
+        If a size or spacing is not positive, or the direction's columns are not orthogonal unit vectors.
     """
 
     shape: tuple
@@ -45,7 +45,7 @@ class Geometry:
             raise BadInput("The image has no voxels", f"shape {self.shape}")
         if min(self.spacing) <= 0:
             raise BadInput("The image's voxel size is not positive", f"spacing {self.spacing}", "Correct the file's header")
-        if abs(abs(np.linalg.det(self.matrix)) - 1) > 1e-2:
+        if np.abs(self.matrix.T @ self.matrix - np.eye(3)).max() > 1e-2:
             raise BadInput("The image's axes are not orthogonal unit vectors", f"direction {self.direction}")
 
     @property

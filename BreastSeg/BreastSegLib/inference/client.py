@@ -121,7 +121,7 @@ class WorkerClient:
     def poll(self):
         """Return the events that arrived since the last call; never blocks."""
         if self._process is None:
-            return []
+            return [self._end(self._death_event())] if self.busy else []  # `kill` while a request ran
         ended = self._process.poll() is not None  # asked before reading, so that nothing it wrote is missed
         events = self._read_events()
         if self.busy and self._cancel_deadline is not None and time.monotonic() > self._cancel_deadline:
@@ -163,16 +163,17 @@ class WorkerClient:
             time.sleep(0.01)
 
     def kill(self):
-        """End the worker process at once."""
+        """End the worker process at once; `poll` then answers a request that was running."""
         if self.alive:
             self._process.kill()
             self._process.wait()
         self._reap()
 
     def close(self):
-        """Ask the worker to end, end it if it does not, and remove the private folder."""
+        """Ask the worker to end, end it if it does not (at once when it is busy), and remove the private folder."""
+        if self.busy:
+            self.kill()  # it would not listen before the run has finished
         if self.alive:
-            self._pending = None
             self._write({"id": 0, "request": "shutdown"})
             try:
                 self._process.wait(CLOSE_PATIENCE_S)
@@ -217,10 +218,8 @@ class WorkerClient:
         try:
             while chunk := os.read(self._process.stdout.fileno(), 1 << 16):
                 self._buffer += chunk
-        except BlockingIOError:
+        except OSError:  # nothing more for now: BlockingIOError, on Windows also other kinds
             pass
-        except OSError:
-            return []
         *lines, self._buffer = self._buffer.split(b"\n")
         events = []
         for line in lines:
@@ -250,8 +249,8 @@ class WorkerClient:
         return event
 
     def _death_event(self):
-        code = self._process.returncode
-        how = f"was killed by signal {-code}" if code is not None and code < 0 else f"ended with exit code {code}"
+        code = None if self._process is None else self._process.returncode
+        how = "was ended" if code is None else f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
         hint = "The computer may have run out of memory" if code == -9 else "The log says why"
         if self._cancel_deadline is not None:
             return {"event": "error", "code": "cancelled", "message": "Cancelled", "hint": "", "log": ""}

@@ -46,7 +46,7 @@ def check_request(message):
         If the kind is unknown, or a field or the id is missing.
     """
     kind = message.get("request")
-    if kind not in REQUESTS:
+    if not isinstance(kind, str) or kind not in REQUESTS:
         raise BadInput(f"Unknown request {kind!r}", hint="Requests: " + ", ".join(REQUESTS))
     missing = [name for name in ("id", *REQUESTS[kind]) if name not in message]
     if missing:

@@ -29,6 +29,10 @@ def read_card(folder):
     missing = [name for name in FIELDS if name not in card]
     if missing:
         raise BadInput(f"The model card has no {', '.join(missing)}", path)
+    if not isinstance(card["name"], str) or not isinstance(card["recipe"], str):
+        raise BadInput("The model card's name or recipe is not a text", path)
+    if not isinstance(card["checksums"], dict):
+        raise BadInput("The model card's checksums are not a table of file names", path)
     if not isinstance(card["labels"], dict) or not card["labels"]:
         raise BadInput("The model card names no labels", path)
     for name, label in card["labels"].items():
@@ -52,9 +56,14 @@ def checksums(folder):
 
 
 def changed_files(folder, card):
-    """Return the names of files that are missing or whose content differs from the card's checksums."""
-    folder = Path(folder)
-    return [name for name, value in card["checksums"].items() if not (folder / name).is_file() or _sha256(folder / name) != value]
+    """Return the names of files that are missing or differ from the card's checksums, and of checkpoints that it does not list.
+
+    Loading a checkpoint can run code, so one that the card does not know is not taken.
+    """
+    folder, known = Path(folder), card["checksums"]
+    changed = [name for name, value in known.items() if not (folder / name).is_file() or _sha256(folder / name) != value]
+    found = sorted(path.relative_to(folder).as_posix() for path in folder.glob("fold_*/*.pth"))
+    return changed + [name for name in found if name not in known]
 
 
 def _sha256(path):

@@ -59,9 +59,9 @@ def find_model(name_or_folder):
     shipped = SHIPPED / str(name_or_folder)
     if "/" not in str(name_or_folder) and "\\" not in str(name_or_folder) and (shipped / "breastseg.json").is_file():
         return open_model(shipped)
-    if Path(name_or_folder).is_dir():
+    if str(name_or_folder) and Path(name_or_folder).is_dir():
         return open_model(name_or_folder)
-    names = ", ".join(model.name for model in list_models()) or "no model"
+    names = ", ".join(sorted(path.parent.name for path in SHIPPED.glob("*/breastseg.json"))) or "no model"
     raise BadInput("There is no such model", str(name_or_folder), f"Installed: {names}; or give a model folder")
 
 
@@ -83,7 +83,16 @@ def open_model(folder):
     card = read_card(folder)
     changed = changed_files(folder, card)
     if changed:
-        raise BadInput(f"Files of the model are missing or were changed after its card was written: {', '.join(changed)}", folder, "Install the model again")
-    names = read_json(folder / "dataset.json").get("channel_names") or {}
+        raise BadInput(f"Files of the model are missing, or were added or changed after its card was written: {', '.join(changed)}",
+                       folder, "Install the model again")
     weights = "".join(value for name, value in sorted(card["checksums"].items()) if name.endswith(".pth"))
-    return Model(folder, card, folds, tuple(names[key] for key in sorted(names, key=int)), hashlib.sha256(weights.encode()).hexdigest())
+    return Model(folder, card, folds, _channel_names(folder / "dataset.json"), hashlib.sha256(weights.encode()).hexdigest())
+
+
+def _channel_names(path):
+    """Return the channel names of nnU-Net's dataset.json in network order: by number, as 10 comes after 2."""
+    dataset = read_json(path)
+    names = dataset.get("channel_names") if isinstance(dataset, dict) else None
+    if not isinstance(names, dict) or not names or not all(key.isdecimal() for key in names):
+        raise BadInput("The model's dataset.json has no table of channel names", path, "Choose a folder that nnU-Net v2 has trained")
+    return tuple(str(names[key]) for key in sorted(names, key=int))

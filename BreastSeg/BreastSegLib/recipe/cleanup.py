@@ -1,7 +1,6 @@
 """Clean-up of masks on the exam's own grid; each step says what it removed."""
 
 import numpy as np
-from skimage import measure
 
 from ..volume import Volume
 
@@ -53,6 +52,8 @@ def components(mask, connectivity=3):
     The first row also carries the label array under ``labels``. Only the mask's bounding box is labelled, so a small
     lesion in a large exam costs little.
     """
+    from skimage import measure  # not bundled with Slicer: installed when first needed
+
     filled = mask.array != 0
     box = _bounding_box(filled)
     if box is None:

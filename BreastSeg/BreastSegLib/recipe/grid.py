@@ -89,6 +89,8 @@ def _turn(volume, geometry):
         return None
     order = [int(np.abs(rounded[:3, axis]).argmax()) for axis in range(3)]  # which old axis (x, y, z) each new axis follows
     array = volume.array.transpose([2 - order[2], 2 - order[1], 2 - order[0]])
-    flips = tuple(slice(None, None, -1 if rounded[order[axis], axis] < 0 else 1) for axis in (2, 1, 0))
-    array = array[flips]
-    return Volume(array, geometry) if array.shape == geometry.shape else None
+    backwards = [rounded[order[axis], axis] < 0 for axis in range(3)]
+    first = [volume.geometry.shape[2 - order[axis]] - 1 if backwards[axis] else 0 for axis in range(3)]
+    if array.shape != geometry.shape or any(rounded[order[axis], 3] != first[axis] for axis in range(3)):
+        return None  # the same axes, but shifted by whole voxels
+    return Volume(array[tuple(slice(None, None, -1 if backwards[axis] else 1) for axis in (2, 1, 0))], geometry)

@@ -38,7 +38,8 @@ def _z_score(channels, names, scope):
     means, deviations = [], []
     for index, group in enumerate(groups):
         name = "all channels" if scope == "exam" else names[index]
-        mean, deviation = float(group.mean(dtype=np.float64)), float(group.std(dtype=np.float64))
+        with np.errstate(invalid="ignore"):  # infinity is answered below
+            mean, deviation = float(group.mean(dtype=np.float64)), float(group.std(dtype=np.float64))
         if not np.isfinite(mean) or not np.isfinite(deviation):
             raise BadInput("The image holds values that are not numbers (NaN or infinite)", f"channel {name}", "Repair or replace the file")
         if deviation <= 1e-8 * max(abs(mean), 1e-30):

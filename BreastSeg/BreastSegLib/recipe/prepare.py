@@ -66,7 +66,8 @@ def prepare(recipe, exam, report=None):
 
 def prepare_mask(recipe, mask):
     """Return a reference mask (uint8 labels, exam's grid) on the recipe's grid, as a `Volume`."""
-    return _resample_labels(mask, target_geometry(mask.geometry, recipe.grid.spacing, recipe.grid.orientation))
+    target = target_geometry(mask.geometry, recipe.grid.spacing, recipe.grid.orientation)
+    return _resample_labels(mask, target, exam=mask.geometry, prepared=target)
 
 
 def restore(record, mask):
@@ -91,21 +92,27 @@ def restore(record, mask):
     """
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise BadInput("This is not the record of a prepared case")
-    prepared, original = Geometry.from_json(record["prepared_geometry"]), Geometry.from_json(record["exam_geometry"])
+    try:
+        prepared, original = (Geometry.from_json(record[name]) for name in ("prepared_geometry", "exam_geometry"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput("This is not the record of a prepared case: a grid is missing or damaged") from error
     if mask.shape != prepared.shape:
         raise BadInput("The mask does not lie on the prepared grid", f"shape {mask.shape}, expected {prepared.shape}")
     volume = Volume(mask, prepared)
-    return resample(volume, original) if np.issubdtype(mask.dtype, np.floating) else _resample_labels(volume, original)
+    if np.issubdtype(mask.dtype, np.floating):
+        return resample(volume, original)
+    return _resample_labels(volume, original, exam=original, prepared=prepared)
 
 
-def _resample_labels(mask, geometry):
-    """Resample labels: nearest voxel where that loses nothing, else each label linearly and the strongest one wins.
+def _resample_labels(mask, geometry, exam, prepared):
+    """Resample labels to `geometry`: the nearest voxel where that loses nothing, else each label linearly and the strongest one wins.
 
-    On a target grid at least as fine as the source's, the nearest voxel keeps every source voxel, so a later way back is exact.
+    On a prepared grid at least as fine as the exam's, the nearest voxel keeps every voxel of the exam, so the way back is exact.
+    Where the exam is finer, linear interpolation places the edge between the prepared voxels, both ways.
     """
     if mask.array.dtype == bool:
         mask = Volume(mask.array.view(np.uint8), mask.geometry)
-    if _keeps_all(mask.geometry, geometry) or _keeps_all(geometry, mask.geometry):
+    if _keeps_all(exam, prepared):
         return resample(mask, geometry, "nearest")
     result = np.zeros(geometry.shape, mask.array.dtype)
     best = np.full(geometry.shape, 0.5, np.float32)

@@ -112,7 +112,7 @@ def _hash(record):
 
 
 def _choice(value, allowed, field, where):
-    if value not in allowed:
+    if not any(value == choice and type(value) is type(choice) for choice in allowed):  # True is not 1
         raise BadInput(f"The recipe's {field} is {value!r}", where, f"It may be {', '.join(map(str, allowed))}")
     return value
 
@@ -135,7 +135,7 @@ def _grid(record, where):
         raise BadInput("The recipe's grid needs spacing, orientation and interpolation", where)
     spacing = record["spacing"]
     if spacing is not None:
-        if not isinstance(spacing, list) or len(spacing) != 3 or not all(isinstance(s, (int, float)) and 0.05 <= s <= 20 for s in spacing):
+        if not isinstance(spacing, list) or len(spacing) != 3 or not all(type(s) in (int, float) and 0.05 <= s <= 20 for s in spacing):
             raise BadInput(f"The recipe's grid.spacing is {spacing!r}", where, "It is null or three lengths of 0.05 to 20 mm")
         spacing = tuple(float(s) for s in spacing)
     return Grid(spacing, _choice(record["orientation"], ORIENTATIONS, "grid.orientation", where),
@@ -146,7 +146,9 @@ def _steps(rows, known, field, where):
     if not isinstance(rows, list):
         raise BadInput(f"The recipe's {field} is not a list of steps", where)
     for row in rows:
-        name = row.get("step") if isinstance(row, dict) else row
+        if not isinstance(row, dict):
+            raise BadInput(f"The recipe's {field} step {row!r} is not an object", where, f"Steps: {', '.join(known)}")
+        name = row.get("step")
         _choice(name, tuple(known), f"{field} step", where)
         allowed = known[name]
         for key, value in row.items():

@@ -143,7 +143,6 @@ def make_dce_exam(seed, *, shape=(40, 96, 160), spacing=(1.2, 1.2, 2.0), posts=4
     made = [replace(mass, centre=tuple(float(v) for v in geometry.matrix @ mass.centre)) for mass in made]  # grid to patient axes
     phases = number_phases([("pre", -60.0, "made so", ())] + [("post", t, "made so", ()) for t in seconds])
     exam = DceExam(phases, tuple(Volume(image, geometry) for image in images))
-    made = [replace(mass, centre=tuple(float(v) for v in geometry.matrix @ mass.centre)) for mass in made]  # the chest lies along the grid
     return SampleExam(exam, Volume(truth, geometry), Volume(tissue, geometry), tuple(made), int(seed))
 
 
