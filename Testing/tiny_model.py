@@ -26,7 +26,8 @@ def make_tiny_model(folder, recipe="phase-aware-0000-0002", folds=("0",), patch=
             "data_identifier": "nnUNetPlans_3d_fullres", "preprocessor_name": "DefaultPreprocessor", "batch_size": 2, "patch_size": list(patch),
             "median_image_size_in_voxels": list(patch), "spacing": [1.0, 1.0, 1.0], "normalization_schemes": ["ZScoreNormalization"] * len(channels),
             "use_mask_for_norm": [False] * len(channels), "resampling_fn_data": "resample_data_or_seg_to_shape",
-            "resampling_fn_seg": "resample_data_or_seg_to_shape", "resampling_fn_data_kwargs": {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None},
+            "resampling_fn_seg": "resample_data_or_seg_to_shape",
+            "resampling_fn_data_kwargs": {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None},
             "resampling_fn_seg_kwargs": {"is_seg": True, "order": 1, "order_z": 0, "force_separate_z": None},
             "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
             "resampling_fn_probabilities_kwargs": {"is_seg": False, "order": 1, "order_z": 0, "force_separate_z": None},
@@ -53,7 +54,8 @@ def make_tiny_model(folder, recipe="phase-aware-0000-0002", folds=("0",), patch=
 
 def _architecture(features):
     stages = len(features)
-    return {"network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet", "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+    return {"network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
+            "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
             "arch_kwargs": {"n_stages": stages, "features_per_stage": list(features), "conv_op": "torch.nn.modules.conv.Conv3d",
                             "kernel_sizes": [[3, 3, 3]] * stages, "strides": [[1, 1, 1]] + [[2, 2, 2]] * (stages - 1), "n_conv_per_stage": [1] * stages,
                             "n_conv_per_stage_decoder": [1] * (stages - 1), "conv_bias": True, "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",

@@ -19,7 +19,7 @@ from .inference.versions import versions
 from .measures.side import breast_side
 from .models import find_model
 from .recipe import clean, load_recipe, prepare, restore
-from .recipe.cleanup import components
+from .recipe.cleanup import label_components
 from .volume import Geometry, Volume
 
 RECORD_FORMAT = "breastseg-run-1"
@@ -141,9 +141,8 @@ def restore_result(record, probabilities, report):
 
 def describe_components(mask):
     """Return one row for each component of the final mask, largest first: voxels, volume, centroid (LPS), side."""
-    rows = components(mask)
+    _, rows = label_components(mask)
     for row in rows:
-        row.pop("labels", None)
         row["side"] = breast_side(row["centroid_lps"], mask.geometry)
     rows.sort(key=lambda row: -row["voxels"])
     return [{**row, "label": index + 1} for index, row in enumerate(rows)]

@@ -88,8 +88,10 @@ def main():
 
 def report(rounds, options):
     """Print medians, ranges and the ratios of each round."""
-    print(f"exam 80 x 116 x 192 voxels, 3 phases, seed {options.seed}; mirroring {'on' if options.tta else 'off'}; {len(rounds)} rounds; {os.cpu_count()} cores")
-    for name, label in (("nnunet_s", "nnUNetv2_predict_from_modelfolder"), ("cold_s", "our worker, cold (process start included)"), ("warm_s", "our worker, warm")):
+    print(f"exam 80 x 116 x 192 voxels, 3 phases, seed {options.seed}; mirroring {'on' if options.tta else 'off'}; "
+          f"{len(rounds)} rounds; {os.cpu_count()} cores")
+    for name, label in (("nnunet_s", "nnUNetv2_predict_from_modelfolder"), ("cold_s", "our worker, cold (process start included)"),
+                        ("warm_s", "our worker, warm")):
         print(f"{label:45s} {summary([r[name] for r in rounds])} s")
     for name in ("cold_s", "warm_s"):
         print(f"ratio nnU-Net / {name[:-2]:29s} {summary([r['nnunet_s'] / r[name] for r in rounds])}")

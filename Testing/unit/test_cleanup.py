@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from BreastSegLib.recipe import clean
-from BreastSegLib.recipe.cleanup import components, largest_component
+from BreastSegLib.recipe.cleanup import label_components, largest_component
 from BreastSegLib.volume import Geometry, Volume
 from geometry_cases import centred, rotation
 from hypothesis import given, settings
@@ -52,7 +52,7 @@ def test_rows_against_scipy(seed):
     for label in range(1, count + 1):
         zyx = ndimage.center_of_mass(labels == label)
         expected.append((int((labels == label).sum()), *image.TransformContinuousIndexToPhysicalPoint(tuple(float(v) for v in zyx[::-1]))))
-    rows = [(row["voxels"], *row["centroid_lps"]) for row in components(Volume(array, GEOMETRY))]
+    rows = [(row["voxels"], *row["centroid_lps"]) for row in label_components(Volume(array, GEOMETRY))[1]]
     np.testing.assert_allclose(sorted(rows), np.reshape(sorted(expected), np.shape(sorted(rows))), atol=2e-3)
 
 
@@ -92,4 +92,4 @@ def test_no_steps_change_nothing():
 
 def test_memory_of_large_empty_masks_stays_small():
     mask = Volume(np.zeros((40, 200, 200), np.uint8), Geometry((40, 200, 200)))
-    assert components(mask) == []
+    assert label_components(mask)[1] == []

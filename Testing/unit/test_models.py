@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from BreastSegLib.errors import BadInput
 from BreastSegLib.files import read_json
-from BreastSegLib.models import find_model, list_models, open_model
+from BreastSegLib.models import find_model, list_models, open_model, survey
 from BreastSegLib.models import library as library_module
 from BreastSegLib.models.card import NAME, changed_files, checksums, read_card, write_card
 from BreastSegLib.recipe import load_recipe
@@ -180,3 +180,17 @@ def test_shipped_models_are_whole():
         assert len(load_recipe(model.card["recipe"]).channels) == len(model.channel_names)
         size = sum(path.stat().st_size for path in Path(model.folder).rglob("*") if path.is_file())
         assert size <= 3.5e6
+
+
+def test_one_broken_model_does_not_hide_the_rest(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(library_module, "SHIPPED", tmp_path)
+    make_model(tmp_path / "whole", card={**CARD, "name": "whole"})
+    (make_model(tmp_path / "broken") / "plans.json").unlink()
+    models, problems = survey()
+    assert [model.name for model in models] == ["whole"]
+    assert list(problems) == ["broken"] and "plans.json is missing" in problems["broken"].line
+    from BreastSegLib.commands import run
+
+    assert run(["models", "list"]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 2 and printed[0].startswith("whole\tMine") and "not usable" in printed[1]

@@ -3,7 +3,7 @@
 import json
 import sys
 
-from ..models import find_model, list_models
+from ..models import find_model, survey
 
 
 def add_arguments(verbs):
@@ -18,8 +18,11 @@ def add_arguments(verbs):
 
 def run_list(_options):
     """Print one line for each installed model."""
-    for model in list_models():
+    models, problems = survey()
+    for model in models:
         sys.stdout.write(f"{model.name}\t{model.card['title']}\n")
+    for name, error in problems.items():
+        sys.stdout.write(f"{name}\tnot usable: {error.line}\n")
 
 
 def run_show(options):

@@ -9,7 +9,7 @@ from ..inference.messages import DEVICES
 from ..models import find_model
 from ..pipeline import segment
 from ..reports.masks import check_mask_output, mask_format, write_mask
-from ..reports.terminology import segment_name, terminology_entry
+from ..reports.terminology import segment_color, segment_name, terminology_entry
 from .exam_arguments import add_exam, exam_source
 from .progress import ProgressLine
 
@@ -60,10 +60,10 @@ def record_name(output):
 
 
 def segment_names(model, rows):
-    """Return segment name and terminology of each label, with the side when all components lie in one breast."""
+    """Return segment name, terminology and colour of each label, with the side when all components lie in one breast."""
     sides = {row["side"] for row in rows}
     side = sides.pop() if len(sides) == 1 else ""
-    return {label["value"]: (segment_name(label["terminology"], side), terminology_entry(label["terminology"], side))
+    return {label["value"]: (segment_name(label["terminology"], side), terminology_entry(label["terminology"], side), segment_color(label["terminology"]))
             for label in model.card["labels"].values()}
 
 

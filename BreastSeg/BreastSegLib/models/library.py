@@ -41,11 +41,23 @@ class Model:
         return self.card["name"]
 
 
-def list_models(folder=SHIPPED):
-    """Return the models of a library folder, sorted by name. Folders without a card are not models."""
-    if not Path(folder).is_dir():
-        return []
-    return sorted((open_model(path.parent) for path in Path(folder).glob("*/breastseg.json")), key=lambda model: model.name)
+def list_models(folder=None):
+    """Return the usable models of a library folder (the shipped one when not given), sorted by name."""
+    return survey(folder)[0]
+
+
+def survey(folder=None):
+    """Return the usable models of a library folder, sorted by name, and the errors of the others by folder name.
+
+    Folders without a card are not models. One broken model does not hide the rest.
+    """
+    models, problems = [], {}
+    for path in sorted(Path(SHIPPED if folder is None else folder).glob("*/breastseg.json")):
+        try:
+            models.append(open_model(path.parent))
+        except BadInput as error:
+            problems[path.parent.name] = error
+    return sorted(models, key=lambda model: model.name), problems
 
 
 def find_model(name_or_folder):

@@ -36,28 +36,39 @@ def largest_component(mask, connectivity=3):
 
     Of equally large components the first in array order stays, so the result is the same every time.
     """
-    rows = components(mask, connectivity)
+    labels, rows = label_components(mask, connectivity)
     if len(rows) < 2:
         return mask, []
-    labels = rows[0].pop("labels")
     best = max(rows, key=lambda row: row["voxels"])
     array = np.where(labels == best["label"], mask.array, 0).astype(mask.array.dtype)
-    others = [{key: value for key, value in row.items() if key not in ("labels", "label")} for row in rows if row is not best]
+    others = [{key: value for key, value in row.items() if key != "label"} for row in rows if row is not best]
     return Volume(array, mask.geometry), others
 
 
-def components(mask, connectivity=3):
-    """Return one row for each connected component, in array order: ``label``, ``voxels``, ``volume_mm3``, ``centroid_lps``.
+def label_components(mask, connectivity=3):
+    """Number the connected components of a mask (all labels together count as one object).
 
-    The first row also carries the label array under ``labels``. Only the mask's bounding box is labelled, so a small
-    lesion in a large exam costs little.
+    Only the mask's bounding box is labelled, so a small lesion in a large exam costs little.
+
+    Parameters
+    ----------
+    mask : Volume
+    connectivity : {1, 2, 3}
+        As in scikit-image: neighbours share a face, an edge, a corner.
+
+    Returns
+    -------
+    labels : numpy.ndarray of int32
+        (z, y, x); 0 background.
+    rows : list of dict
+        In array order: ``label``, ``voxels``, ``volume_mm3``, ``centroid_lps`` (x, y, z in mm).
     """
     from skimage import measure  # not bundled with Slicer: installed when first needed
 
     filled = mask.array != 0
     box = _bounding_box(filled)
     if box is None:
-        return []
+        return np.zeros(filled.shape, np.int32), []
     labels = np.zeros(filled.shape, np.int32)
     labels[box] = measure.label(filled[box], connectivity=connectivity)
     rows = []
@@ -66,8 +77,7 @@ def components(mask, connectivity=3):
         lps = (mask.geometry.ijk_to_lps @ np.append(zyx[::-1], 1))[:3]
         rows.append({"label": int(region.label), "voxels": int(region.area), "volume_mm3": round(float(region.area) * mask.geometry.voxel_volume, 3),
                      "centroid_lps": [round(float(v), 3) for v in lps]})
-    rows[0]["labels"] = labels
-    return rows
+    return labels, rows
 
 
 def _bounding_box(filled):

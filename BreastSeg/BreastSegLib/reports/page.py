@@ -39,7 +39,8 @@ def report_page(record, lesions, notes, pictures, title="Breast lesion segmentat
     parts += ["<h2>Phases</h2>", _phases(record["phases"]), "<h2>Run</h2>", _run(record),
               f"<details><summary>Run record</summary><pre>{escape(json.dumps(record, indent=1, ensure_ascii=False))}</pre></details>"]
     body = "\n".join(parts)
-    return f"<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'><title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+    head = f"<meta charset='utf-8'><title>{escape(title)}</title><style>{STYLE}</style>"
+    return f"<!DOCTYPE html>\n<html lang='en'><head>{head}</head>\n<body>\n{body}\n</body></html>\n"
 
 
 def _table(header, rows):
