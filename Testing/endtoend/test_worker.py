@@ -26,9 +26,9 @@ def client():
         yield one
 
 
-def predict_fields(client, exam_store, model, **changes):
+def predict_fields(client, exam_store, tiny_model, **changes):
     """Return the fields of a predict request."""
-    return {"source": {"store": str(exam_store)}, "model": str(model), "device": "cpu", "folds": None, "tta": False, "cleanup": True,
+    return {"source": {"store": str(exam_store)}, "model": str(tiny_model), "device": "cpu", "folds": None, "tta": False, "cleanup": True,
             "output": str(client.folder / "result"), **changes}
 
 
@@ -144,7 +144,7 @@ def test_checkpoint_that_is_not_one(client, exam_store, tiny_model, tmp_path):
 def test_cancel_in_every_stage(exam_store, tiny_model, client, stage):
     """Cancelling when a stage is first seen ends the run within a second and a half, and the next run works."""
     client.start()
-    request = client.send("predict", **predict_fields(client, exam_store, tiny_model, tta=True))
+    request = client.send("predict", **predict_fields(client, exam_store, tiny_model, tta=stage == "Segmenting"))
     asked = None
     with pytest.raises(Cancelled):
         deadline = time.monotonic() + 120

@@ -1,5 +1,6 @@
 """The only file of inference that imports torch and nnU-Net: a loaded model and its sliding window."""
 
+import pickle
 import time
 
 import numpy as np
@@ -132,7 +133,7 @@ def _load_predictor(folder, device, folds):
     predictor = _predictor_class()(use_mirroring=False, perform_everything_on_device=device.type == "cuda", device=device, allow_tqdm=False)
     try:
         predictor.initialize_from_trained_model_folder(str(folder), tuple(folds), "checkpoint_final.pth")
-    except (RuntimeError, KeyError, OSError, EOFError, ValueError) as error:
+    except (RuntimeError, KeyError, OSError, EOFError, ValueError, AttributeError, ImportError, pickle.UnpicklingError) as error:
         raise BadInput(f"The model cannot be loaded: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}", folder,
                        "Install the model again") from error
     return predictor
