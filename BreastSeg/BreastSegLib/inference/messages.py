@@ -14,7 +14,7 @@ REQUESTS = {
 }
 EVENTS = ("ready", "progress", "result", "error")
 DEVICES = ("auto", "cuda", "cpu")
-STAGES = ("Loading model", "Reading", "Preparing", "Segmenting", "Restoring", "Cleaning up", "Writing")
+STAGES = ("Reading", "Preparing", "Loading model", "Segmenting", "Restoring", "Cleaning up", "Writing")
 ERRORS = {kind.code: kind for kind in (BreastSegError, BadInput, Cancelled, DeviceUnavailable, WorkerDied)}
 
 
