@@ -32,7 +32,7 @@ def main():
 
     panel = slicer.util.getModuleWidget("BreastSeg").panel
     load_exam(panel, output / "exam")
-    screenshots.layoutScreenshot(str(output / "1-exam-loaded.png"))
+    screenshots.layoutScreenshot(str(output / "1-exam-loaded.png"), size=(1440, 960))
     result = press_segment(panel)
     save(result, sample, panel, output, screenshots)
     application.stop()
@@ -120,7 +120,7 @@ def save(result, sample, panel, output, screenshots):
     dice = 2 * np.count_nonzero(mask & truth) / max(np.count_nonzero(mask) + np.count_nonzero(truth), 1)
     if not slicer.util.saveNode(result.node, str(output / "segmentation.seg.nrrd")):
         sys.exit("The segmentation could not be saved")
-    screenshots.layoutScreenshot(str(output / "2-result.png"))
+    screenshots.layoutScreenshot(str(output / "2-result.png"), size=(1440, 960))
     screenshots.sliceViewScreenshot("Red", str(output / "3-slice-view.png"))
     screenshots.threeDScreenshot(str(output / "4-3d-view.png"))
     screenshots.panelScreenshot(slicer.util.getModuleWidget("BreastSeg"), str(output / "5-panel.png"))

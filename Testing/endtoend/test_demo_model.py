@@ -84,7 +84,7 @@ def _overlay(image, mask, path):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(9, 4.6))
+    figure, axes = plt.subplots(1, 2, figsize=(9, 5), layout="constrained")
     for axis in axes:
         axis.imshow(image, cmap="gray", vmax=np.percentile(image, 99.7))
         axis.axis("off")
@@ -92,6 +92,5 @@ def _overlay(image, mask, path):
     axes[1].set_title(f"Demo model (synthetic training): {int((mask > 0).sum())} pixels" if mask.any() else "Demo model: nothing found")
     if mask.any():
         axes[1].contour(mask, [0.5], colors="red", linewidths=1)
-    figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -9,7 +9,7 @@ from . import SetupError
 
 GROUPS = (
     ("unit", "structure and unit tests", "Testing/unit"),
-    ("host", "host tests", "Testing/host"),
+    ("host", "host tests", "Testing/host_tests"),
     ("endtoend", "end-to-end tests", "Testing/endtoend"),
 )
 NOTHING_COLLECTED = 5

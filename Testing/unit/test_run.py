@@ -441,10 +441,10 @@ def test_groups_run_in_order_and_are_counted(tmp_path, outcomes, arguments, stat
 
 
 def test_a_named_file_runs_only_its_group(tmp_path):
-    (tmp_path / "Testing" / "host").mkdir(parents=True)
-    (tmp_path / "Testing" / "host" / "test_x.py").write_text("")
-    rows, rest = plan(["Testing/host/test_x.py::test_a", "-v"], tmp_path)
-    assert [(group[0], paths) for group, paths in rows] == [("host", ["Testing/host/test_x.py::test_a"])] and rest == [
+    (tmp_path / "Testing" / "host_tests").mkdir(parents=True)
+    (tmp_path / "Testing" / "host_tests" / "test_x.py").write_text("")
+    rows, rest = plan(["Testing/host_tests/test_x.py::test_a", "-v"], tmp_path)
+    assert [(group[0], paths) for group, paths in rows] == [("host", ["Testing/host_tests/test_x.py::test_a"])] and rest == [
         "-v"
     ]
     (tmp_path / "other.py").write_text("")

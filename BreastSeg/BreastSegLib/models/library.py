@@ -49,12 +49,13 @@ def list_models(folder=None):
 def survey(folder=None):
     """Return the usable models of a library folder, sorted by name, and the errors of the others by folder name.
 
-    Folders without a card are not models. One broken model does not hide the rest.
+    Folders without a card are not models. One broken model does not hide the rest. Checksums are left to `find_model`: they would
+    keep a window waiting for models of several GB.
     """
     models, problems = [], {}
     for path in sorted(Path(SHIPPED if folder is None else folder).glob("*/breastseg.json")):
         try:
-            models.append(open_model(path.parent))
+            models.append(open_model(path.parent, verify=False))
         except BadInput as error:
             problems[path.parent.name] = error
     return sorted(models, key=lambda model: model.name), problems
@@ -77,8 +78,14 @@ def find_model(name_or_folder):
     raise BadInput("There is no such model", str(name_or_folder), f"Installed: {names}; or give a model folder")
 
 
-def open_model(folder):
+def open_model(folder, verify=True):
     """Return the `Model` of `folder` after checking that it is whole.
+
+    Parameters
+    ----------
+    folder : str or Path
+    verify : bool
+        Compare every file with the card's checksum; else only that each is there.
 
     Raises
     ------
@@ -93,7 +100,7 @@ def open_model(folder):
     if not folds:
         raise BadInput(f"The model has no checkpoint: no fold_*/{CHECKPOINT}", folder, "Choose a model whose training has finished")
     card = read_card(folder)
-    changed = changed_files(folder, card)
+    changed = changed_files(folder, card, verify)
     if changed:
         raise BadInput(f"Files of the model are missing, or were added or changed after its card was written: {', '.join(changed)}",
                        folder, "Install the model again")

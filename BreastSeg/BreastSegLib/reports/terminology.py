@@ -15,9 +15,14 @@ def terms():
     return read_json(TABLE)
 
 
+def segment_title(term):
+    """Return what people read for a term, such as ``Mass``."""
+    return terms()["terms"][term]["name"]
+
+
 def segment_name(term, side=""):
     """Return a segment's name for people, such as ``Mass, right breast``."""
-    name = terms()["terms"][term]["name"]
+    name = segment_title(term)
     return f"{name}, {side} breast" if side else name
 
 

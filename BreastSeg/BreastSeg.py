@@ -1,0 +1,313 @@
+"""BreastSeg: the Slicer door. What happens behind it is in BreastSegLib."""
+
+import logging
+import os
+import sys
+import tempfile
+import time
+from typing import Annotated
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.parameterNodeWrapper import Choice, parameterNodeWrapper
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+SELF_TEST_SEED = 9001
+
+
+class BreastSeg(ScriptedLoadableModule):
+    """The module as Slicer lists it."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("BreastSeg")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
+        self.parent.dependencies = []
+        self.parent.contributors = ["SlicerBreastSeg contributors"]
+        self.parent.helpText = _(
+            "Segments lesions in breast DCE-MRI with nnU-Net: choose an exam, choose a model, press one button. "
+            "For research only; not a medical device, not for diagnosis or treatment."
+        )
+        self.parent.acknowledgementText = _(
+            "Built on nnU-Net (Isensee et al., Nature Methods 2021) and 3D Slicer. "
+            "Each model brings its own licence and citation; both are shown with the model."
+        )
+
+
+@parameterNodeWrapper
+class BreastSegParameterNode:
+    """What the panel keeps in the scene.
+
+    examFolder - the DICOM folder that was loaded last.
+    model, device - name of the chosen model; where it runs.
+    mirroring, cleanup - average over mirrored images; clean up the mask.
+    phases, reference, segmentation - the nodes of the exam, the phase that is segmented on, and the latest result.
+    """
+
+    examFolder: str = ""
+    model: str = ""
+    device: Annotated[str, Choice(["auto", "cuda", "cpu"])] = "auto"
+    mirroring: bool = False
+    cleanup: bool = True
+    phases: list[slicer.vtkMRMLScalarVolumeNode]
+    reference: slicer.vtkMRMLScalarVolumeNode
+    segmentation: slicer.vtkMRMLSegmentationNode
+
+
+class BreastSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The module panel's frame: loads the .ui file and follows the scene. The panel itself is `BreastSegLib.panel`."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self.panel = None
+        self._parameterNode = None
+        self._parameterNodeGuiTag = None
+
+    def setup(self):
+        """Build the panel when the module is opened for the first time."""
+        from BreastSegLib.panel.breastsegpanel import BreastSegPanel
+
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/BreastSeg.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = BreastSegLogic()
+        self.panel = BreastSegPanel(self.ui, uiWidget, self.logic.session)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAddedOrRemoved)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeAddedOrRemoved)
+        self.initializeParameterNode()
+
+    def cleanup(self):
+        """Called when the application closes or the module is reloaded: the worker ends, nothing temporary stays."""
+        self.setParameterNode(None)
+        self.removeObservers()
+        if self.panel is not None:
+            self.panel.close()
+
+    def enter(self):
+        """Called each time the user opens this module."""
+        self.initializeParameterNode()
+
+    def exit(self):
+        """Called each time the user opens another module. A running job goes on."""
+        self.setParameterNode(None)
+
+    def onReload(self):
+        """Reload the library too, not only this file."""
+        if self.panel is not None:
+            self.panel.close()
+        for name in [name for name in sys.modules if name == "BreastSegLib" or name.startswith("BreastSegLib.")]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
+
+    def onSceneStartClose(self, caller, event):
+        """The scene is about to be emptied: stop what is running and forget the exam."""
+        self.setParameterNode(None)
+        self.panel.reset()
+
+    def onSceneEndClose(self, caller, event):
+        """The scene is empty: begin anew."""
+        self.initializeParameterNode()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAddedOrRemoved(self, caller, event, node):
+        """A volume of the exam may be gone, or another may be chosen."""
+        if node.IsA("vtkMRMLScalarVolumeNode") and not slicer.mrmlScene.IsClosing():
+            self.panel.refresh()
+
+    def initializeParameterNode(self):
+        """Make sure that there is a parameter node, and show what it holds."""
+        self.setParameterNode(self.logic.getParameterNode())
+
+    def setParameterNode(self, parameterNode):
+        """Connect another parameter node to the panel, or none."""
+        if self._parameterNode is not None:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+        self._parameterNode = parameterNode
+        if self.panel is not None:
+            self.panel.setParameterNode(parameterNode)
+        if parameterNode is not None:
+            self._parameterNodeGuiTag = parameterNode.connectGui(self.ui)
+
+
+class BreastSegLogic(ScriptedLoadableModuleLogic):
+    """For scripts::
+
+        from BreastSeg import BreastSegLogic
+        logic = BreastSegLogic()
+        node = logic.segment(exam="/data/exam1", model="demo-dce", device="cpu")
+        print(logic.result.lesions)
+        logic.close()
+
+    Without waiting: ``logic.session.readExam(source, report)`` and ``logic.session.segmentExam(exam, report, model=…)``
+    return generators of short turns; advance them with `next` from a timer.
+    """
+
+    def __init__(self, parent=None):
+        from BreastSegLib.scene.session import Session
+
+        ScriptedLoadableModuleLogic.__init__(self, parent)
+        self.session = Session()
+        self.exam = None
+        self.result = None
+
+    def getParameterNode(self):
+        """Return the module's parameter node."""
+        return BreastSegParameterNode(super().getParameterNode())
+
+    def loadExam(self, exam, onProgress=None):
+        """Load an exam into the scene and wait for it; the window stays alive.
+
+        Parameters
+        ----------
+        exam : str, Path, or sequence of str, Path or vtkMRMLScalarVolumeNode
+            A DICOM folder, or phase files, or volume nodes; files and nodes in time order, pre-contrast first.
+        onProgress : callable, optional
+            ``onProgress(stage, done, total, secondsLeft)``.
+
+        Returns
+        -------
+        BreastSegLib.scene.examflow.SceneExam
+
+        Raises
+        ------
+        BreastSegLib.errors.BreastSegError
+        """
+        if isinstance(exam, (str, os.PathLike)):
+            source = {"folder": os.path.abspath(exam)}
+        else:
+            items = list(exam)
+            isFiles = all(isinstance(item, (str, os.PathLike)) for item in items)
+            source = {"files": [os.path.abspath(item) for item in items]} if isFiles else {"nodes": items}
+        self.exam = self.wait(self.session.readExam(source, onProgress or _ignore))
+        return self.exam
+
+    def segment(self, exam, model="demo-dce", device="auto", mirroring=False, cleanup=True, onProgress=None):
+        """Load an exam unless it is loaded, run a model on it, and wait for the result; the window stays alive.
+
+        Parameters
+        ----------
+        exam
+            As `loadExam` takes it, or what it returned.
+        model : str or Path
+            Name of an installed model, or a model folder.
+        device : {'auto', 'cuda', 'cpu'}
+            'auto' takes CUDA when it works and raises `DeviceUnavailable` otherwise: nothing falls back silently.
+        mirroring, cleanup : bool
+        onProgress : callable, optional
+            ``onProgress(stage, done, total, secondsLeft)``.
+
+        Returns
+        -------
+        vtkMRMLSegmentationNode
+            Lesions, notes, run record and timings are in ``logic.result``.
+
+        Raises
+        ------
+        BreastSegLib.errors.BreastSegError
+        """
+        from BreastSegLib.models import find_model
+
+        found = find_model(str(model))
+        loaded = exam if hasattr(exam, "store") else self.loadExam(exam, onProgress)
+        turns = self.session.segmentExam(loaded, onProgress or _ignore, model=found, device=device, tta=mirroring,
+                                         cleanup=cleanup)
+        self.result = self.wait(turns)
+        return self.result.node
+
+    def wait(self, turns):
+        """Run a generator of short turns to its end while the window stays alive, and return what it returns."""
+        while True:
+            try:
+                next(turns)
+            except StopIteration as end:
+                return end.value
+            slicer.app.processEvents()
+            time.sleep(0.005)
+
+    def close(self):
+        """End the worker and delete what was temporary; nodes stay."""
+        self.session.close()
+
+
+def _ignore(stage, done, total, secondsLeft):
+    """Progress that nobody wants to see."""
+
+
+class BreastSegTest(ScriptedLoadableModuleTest):
+    """The whole way on a sample exam with the demo model; runs in Slicer and in the host."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        self.setUp()
+        self.test_WholeWay()
+
+    def test_WholeWay(self):
+        """A sample exam, written as DICOM, is loaded and segmented; the result lies where the lesion is."""
+        from BreastSegLib.samples.dce import make_dce_exam
+        from BreastSegLib.samples.writing import write_dce_sample
+
+        self.delayDisplay("Making a sample exam", msec=100)
+        sample = make_dce_exam(seed=SELF_TEST_SEED, side="right", radius_mm=(8.0, 11.0))
+        logic = BreastSegLogic()
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                write_dce_sample(sample, os.path.join(folder, "sample"))
+                self.delayDisplay("Loading and segmenting", msec=100)
+                node = logic.segment(exam=os.path.join(folder, "sample", "exam"), model="demo-dce", device="cpu")
+            self.checkPhases(logic.exam, sample)
+            self.checkSegmentation(node, logic, sample)
+        finally:
+            logic.close()
+        self.delayDisplay("Test passed", msec=100)
+
+    def checkPhases(self, exam, sample):
+        """All phases are there, in order, named, on the exam's grid, and the first post-contrast phase is shown."""
+        self.assertEqual([phase.name for phase in exam.phases], [phase.name for phase in sample.exam.phases])
+        for node, phase in zip(exam.nodes, exam.phases):
+            self.assertIn(phase.title, node.GetName())
+            matrix = vtk.vtkMatrix4x4()
+            node.GetIJKToRASMatrix(matrix)
+            found = slicer.util.arrayFromVTKMatrix(matrix)
+            np.testing.assert_allclose(found, sample.exam.geometry.ijk_to_ras, atol=1e-3)
+        self.assertEqual(exam.reference.GetAttribute("BreastSeg.Phase"), "1")
+        composite = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
+        if composite is not None:
+            self.assertEqual(composite.GetBackgroundVolumeID(), exam.reference.GetID())
+
+    def checkSegmentation(self, node, logic, sample):
+        """Grid, code, side, volume and surface of the segmentation."""
+        segmentation = node.GetSegmentation()
+        self.assertGreaterEqual(segmentation.GetNumberOfSegments(), 1)
+        segmentId = segmentation.GetNthSegmentID(0)
+        segment = segmentation.GetSegment(segmentId)
+        self.assertIn("SCT^76752008^Breast~SCT^24028007^Right", segment.GetTerminology())
+        self.assertRegex(segment.GetTerminology(), r"SCT\^(4147007\^Mass|108369006\^Neoplasm)~")
+        self.assertTrue(segmentation.ContainsRepresentation("Closed surface"))
+        self.assertGreater(node.GetSegmentCenterRAS(segmentId)[0], 0, "a lesion of the right breast lies at R > 0")
+        mask = slicer.util.arrayFromSegmentBinaryLabelmap(node, segmentId, logic.exam.reference) > 0
+        truth = sample.truth.array > 0
+        self.assertEqual(mask.shape, truth.shape)
+        dice = 2 * np.count_nonzero(mask & truth) / (np.count_nonzero(mask) + np.count_nonzero(truth))
+        logging.info(f"BreastSeg: self test Dice {dice:.3f}")
+        self.assertGreater(dice, 0.7)
+        volume = np.count_nonzero(mask) * sample.exam.geometry.voxel_volume
+        self.assertAlmostEqual(logic.result.lesions[0]["volume_mm3"], volume, delta=1e-3 * volume)
+        self.assertEqual(logic.result.lesions[0]["side"], "right")
+

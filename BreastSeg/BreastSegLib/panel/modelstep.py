@@ -1,0 +1,154 @@
+"""Step 2: which model, on which device."""
+
+import logging
+from types import SimpleNamespace
+
+import qt
+import slicer
+
+from ..errors import BreastSegError
+from ..models import open_model, survey
+from ..recipe import load_recipe
+from ..recipe.channels import resolve
+from ..scene.texts import _
+
+DEVICES = ("auto", "cuda", "cpu")
+INTERPRETER_SETTING = "BreastSeg/Interpreter"
+
+
+class ModelStep:
+    """The widgets of step 2.
+
+    Parameters
+    ----------
+    ui : object
+        The widgets of the .ui file, by name.
+    onChanged : callable
+        Called when anything changes that decides what is missing.
+    """
+
+    def __init__(self, ui, onChanged):
+        self._ui, self._onChanged = ui, onChanged
+        self._models, self._own, self.problem = (), [], ""
+        for text in (_("Automatic (GPU; asks before the CPU)"), _("GPU (CUDA)"), _("CPU (slow)")):
+            ui.deviceBox.addItem(text)
+        ui.interpreterEdit.setCurrentPath(slicer.util.settingsValue(INTERPRETER_SETTING, ""))
+        ui.modelBox.connect("currentIndexChanged(int)", self._onModel)
+        ui.modelFolderButton.connect("clicked()", self._chooseFolder)
+        ui.deviceBox.connect("currentIndexChanged(int)", self._onDevice)
+        ui.interpreterEdit.connect("currentPathChanged(QString)", self._onInterpreter)
+        self.refresh()
+
+    @property
+    def count(self):
+        """int: number of installed models."""
+        return len(self._models)
+
+    @property
+    def model(self):
+        """Model or None: the chosen model."""
+        index = self._ui.modelBox.currentIndex
+        return self._models[index] if 0 <= index < len(self._models) else None
+
+    @property
+    def title(self):
+        """str: title of the chosen model; '' when none is chosen."""
+        return self.model.card["title"] if self.model else ""
+
+    @property
+    def device(self):
+        """str: 'auto', 'cuda' or 'cpu'."""
+        return DEVICES[max(0, self._ui.deviceBox.currentIndex)]
+
+    @property
+    def interpreter(self):
+        """str: the interpreter that the user named; '' for Slicer's own."""
+        return self._ui.interpreterEdit.currentPath.strip()
+
+    def chooseDevice(self, device):
+        """Choose 'auto', 'cuda' or 'cpu'."""
+        self._ui.deviceBox.setCurrentIndex(DEVICES.index(device))
+
+    def chooseModel(self, name):
+        """Choose an installed model by its name; return whether there is one."""
+        names = [model.name for model in self._models]
+        if name in names:
+            self._ui.modelBox.setCurrentIndex(names.index(name))
+        return name in names
+
+    def refresh(self):
+        """Read the list of installed models again, keeping the choice."""
+        chosen = self.model.name if self.model else None
+        installed, problems = survey()
+        self.problem = "" if installed else " ".join(error.line for error in problems.values())
+        for error in problems.values():
+            logging.warning(f"BreastSeg: {error.line}")
+        box = self._ui.modelBox
+        wasBlocked = box.blockSignals(True)
+        self._models = (*installed, *self._own)
+        box.clear()
+        for model in self._models:
+            box.addItem(model.name)
+        box.blockSignals(wasBlocked)
+        if chosen is not None:
+            self.chooseModel(chosen)
+        self._onModel(box.currentIndex)
+
+    def addFolder(self, folder):
+        """Offer a model folder of the user's own beside the installed models, and choose it.
+
+        Raises
+        ------
+        BreastSegError
+            If the folder is not a complete model.
+        """
+        model = open_model(folder, verify=False)  # the worker compares the checksums before it loads the model
+        self._own = [own for own in self._own if own.folder != model.folder] + [model]
+        self.refresh()
+        self._ui.modelBox.setCurrentIndex(len(self._models) - 1)
+
+    def _chooseFolder(self):
+        folder = qt.QFileDialog.getExistingDirectory(self._ui.modelFolderButton, _("Choose a model folder"), "")
+        if not folder:
+            return
+        try:
+            self.addFolder(folder)
+        except BreastSegError as error:
+            slicer.util.errorDisplay(error.line, windowTitle=_("BreastSeg"))
+
+    def problemWith(self, phases):
+        """Return why the chosen model cannot be used with an exam of these phases; '' when it can."""
+        if self.problem or self.model is None or not phases:
+            return self.problem
+        exam = SimpleNamespace(phases=tuple(phases))
+        try:
+            for name, source in load_recipe(self.model.card["recipe"]).channels:
+                for term in source.terms:
+                    resolve(term, exam)
+        except BreastSegError as error:
+            return error.line
+        return ""
+
+    def setEnabled(self, enabled):
+        """Let the user change the step, or not."""
+        self._ui.modelContents.setEnabled(enabled)
+
+    def _onModel(self, index):
+        self._ui.modelCardLabel.text = self._cardText()
+        self._ui.modelBox.setToolTip(self.title or _("Installed models"))
+        self._onChanged()
+
+    def _cardText(self):
+        model = self.model
+        if model is None:
+            return self.problem or _("No model is installed.")
+        phases = ", ".join(model.channel_names)
+        facts = _("Phases used: {phases}. Licence: {licence}").format(phases=phases, licence=model.card["licence"])
+        return model.card["description"] + "\n" + facts
+
+    def _onDevice(self, index):
+        self._onChanged()
+
+    def _onInterpreter(self, path):
+        slicer.app.settings().setValue(INTERPRETER_SETTING, path.strip())
+        self._onChanged()

@@ -1,0 +1,67 @@
+"""Packages that Slicer does not bring: asked for when they are first needed."""
+
+import importlib.util
+import logging
+
+import slicer
+
+from ..errors import BadInput
+from ..scene.texts import _
+
+TO_READ = ("skimage",)
+TO_RUN = ("skimage", "torch", "nnunetv2")
+REQUIREMENTS = {"skimage": "scikit-image", "nnunetv2": "nnunetv2==2.8.1"}
+
+
+def ensurePackages(names, session):
+    """Install the packages that are missing, after asking. Nothing to do when the user named another interpreter.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Import names: `TO_READ` or `TO_RUN`.
+    session : scene.session.Session
+
+    Raises
+    ------
+    BadInput
+        If the user declines, an installation fails, or the PyTorch extension is missing.
+    """
+    if session.interpreter:
+        return
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if not missing:
+        return
+    session.endWorker()
+    if "torch" in missing:
+        _installTorch()
+    others = [REQUIREMENTS[name] for name in missing if name in REQUIREMENTS]
+    if others:
+        _installOthers(others)
+    importlib.invalidate_caches()
+    still = [name for name in names if importlib.util.find_spec(name) is None]
+    if still:
+        raise BadInput(_("Python packages are missing: {names}").format(names=", ".join(still)),
+                       hint=_("Install them, or name an interpreter that has them under Model, Advanced"))
+
+
+def _installOthers(requirements):
+    import slicer.packaging
+
+    try:
+        slicer.packaging.pip_ensure(requirements, requester="BreastSeg")
+    except RuntimeError as error:
+        logging.info(f"BreastSeg: packages were not installed: {error}")
+        what = _("Python packages are missing and were not installed: {names}").format(names=", ".join(requirements))
+        hint = _("Press the button again and agree, or name an interpreter that has them under Model, Advanced")
+        raise BadInput(what, hint=hint) from error
+
+
+def _installTorch():
+    try:
+        import PyTorchUtils
+    except ImportError as error:
+        hint = _("Install the extension “PyTorch” with the Extensions Manager and restart Slicer")
+        raise BadInput(_("PyTorch is missing"), hint=hint) from error
+    if PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True) is None:
+        raise BadInput(_("PyTorch is missing and was not installed"), hint=_("Press the button again and agree"))

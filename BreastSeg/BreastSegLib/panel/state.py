@@ -1,0 +1,102 @@
+"""What the panel knows, and the sentence that says what is missing. No Qt, so that every sentence is tested."""
+
+from dataclasses import dataclass
+
+SOURCES = ("folder", "files", "nodes")
+
+
+@dataclass(frozen=True)
+class PanelState:
+    """Everything that decides whether the primary button works.
+
+    Parameters
+    ----------
+    source : {'folder', 'files', 'nodes'}
+        Where the exam comes from.
+    chosen : int
+        Number of folders, files or volumes that are chosen.
+    phases : int
+        Number of phases of the loaded exam that are in use; 0 when none is loaded.
+    volumesGone : bool
+        Whether volumes of the loaded exam were removed from the scene.
+    phaseProblem : str
+        Why the phase table cannot be used as it is; empty when it can.
+    models : int
+        Number of installed models.
+    model : str
+        Title of the chosen model; empty when none is chosen.
+    modelProblem : str
+        Why the chosen model cannot be used with this exam; empty when it can.
+    working : str
+        What is being done at the moment: '', 'loading' or 'segmenting'.
+    """
+
+    source: str = "folder"
+    chosen: int = 0
+    phases: int = 0
+    volumesGone: bool = False
+    phaseProblem: str = ""
+    models: int = 0
+    model: str = ""
+    modelProblem: str = ""
+    working: str = ""
+
+
+def whatIsMissing(state, _=str):
+    """Return the sentence that says what the user has to do before a run, or '' when everything is there.
+
+    Parameters
+    ----------
+    state : PanelState
+    _ : callable, optional
+        Translates a text.
+    """
+    if state.working == "loading":
+        return _("The exam is being loaded.")
+    if state.working == "segmenting":
+        return _("The segmentation is running.")
+    if state.volumesGone:
+        return _("Volumes of the exam were removed from the scene. Load the exam again.")
+    if state.phases == 0:
+        return whatIsMissingToLoad(state, _) or _("Press “Load exam”.")
+    if state.phaseProblem:
+        return state.phaseProblem
+    if state.models == 0:
+        return _("No model is installed.")
+    if not state.model:
+        return _("Choose a model first.")
+    return state.modelProblem
+
+
+def whatIsMissingToLoad(state, _=str):
+    """Return the sentence that says what the user has to do before an exam can be loaded, or ''."""
+    if state.working:
+        return _("Wait until the present work has ended, or cancel it.")
+    if state.chosen:
+        return ""
+    if state.source == "files":
+        return _("Choose the phase files first, pre-contrast first.")
+    if state.source == "nodes":
+        return _("Tick the volumes of the exam first.")
+    return _("Choose an exam folder first.")
+
+
+def canSegment(state):
+    """Return whether the primary button is enabled."""
+    return not whatIsMissing(state)
+
+
+def canLoad(state):
+    """Return whether an exam can be loaded."""
+    return not whatIsMissingToLoad(state)
+
+
+def timeLeft(seconds, _=str):
+    """Return the time left for people, such as ``about 2 min left``; '' when it is unknown."""
+    if seconds is None or seconds < 0:
+        return ""
+    if seconds < 1.5:
+        return _("almost done")
+    if seconds < 90:
+        return _("about {seconds} s left").format(seconds=round(seconds))
+    return _("about {minutes} min left").format(minutes=round(seconds / 60))

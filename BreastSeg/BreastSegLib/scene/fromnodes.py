@@ -1,0 +1,98 @@
+"""Volume nodes that the user chose, as files that the worker reads like any other phases."""
+
+from pathlib import Path
+
+import numpy as np
+import slicer
+import vtk
+
+from ..errors import BadInput
+from ..volume import Geometry
+from .texts import _
+
+ELEMENT_TYPES = {"int8": "MET_CHAR", "uint8": "MET_UCHAR", "int16": "MET_SHORT", "uint16": "MET_USHORT", "int32": "MET_INT",
+                 "uint32": "MET_UINT", "float32": "MET_FLOAT", "float64": "MET_DOUBLE"}
+
+
+def writeNodes(nodes, folder):
+    """Write each volume node as an uncompressed MetaImage file. A generator: one file a turn.
+
+    Nodes may lie on different grids; the worker brings them onto the first post-contrast phase's grid. Linear parent
+    transforms are applied, so the files lie where the user sees the volumes.
+
+    Parameters
+    ----------
+    nodes : sequence of vtkMRMLScalarVolumeNode
+        In phase order: pre-contrast first.
+    folder : str or Path
+
+    Yields
+    ------
+    int
+        Number of files written so far.
+
+    Returns
+    -------
+    list of str
+        The paths of the files, in the order of `nodes`.
+
+    Raises
+    ------
+    BadInput
+        If a node has no voxels, more than one value a voxel, a non-linear transform, or skewed axes.
+    """
+    geometries = [geometryOf(node) for node in nodes]
+    paths = []
+    for index, (node, geometry) in enumerate(zip(nodes, geometries)):
+        path = Path(folder) / f"phase_{index:04d}.mha"
+        _writeMetaImage(path, slicer.util.arrayFromVolume(node), geometry)
+        paths.append(str(path))
+        yield len(paths)
+    return paths
+
+
+def geometryOf(node):
+    """Return the `Geometry` of a scalar volume node in the world, its linear parent transforms applied.
+
+    Raises
+    ------
+    BadInput
+        See `writeNodes`.
+    """
+    image = node.GetImageData()
+    if image is None or image.GetNumberOfPoints() == 0:
+        raise BadInput(_("The volume holds no image"), node.GetName(), _("Choose another volume"))
+    if image.GetNumberOfScalarComponents() != 1:
+        raise BadInput(_("The volume has several values for each voxel"), node.GetName(), _("Choose a scalar volume"))
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    transform = node.GetParentTransformNode()
+    if transform is not None:
+        if not transform.IsTransformToWorldLinear():
+            raise BadInput(_("The volume lies under a non-linear transform"), node.GetName(),
+                           _("Harden the transform (Transforms module) and choose the volume again"))
+        toWorld = vtk.vtkMatrix4x4()
+        transform.GetMatrixTransformToWorld(toWorld)
+        vtk.vtkMatrix4x4.Multiply4x4(toWorld, matrix, matrix)
+    try:
+        return Geometry.from_ijk_to_ras(slicer.util.arrayFromVTKMatrix(matrix), image.GetDimensions()[::-1])
+    except BadInput as error:
+        raise BadInput(error.what, f"{node.GetName()}: {error.where}", error.hint) from error
+
+
+def _writeMetaImage(path, array, geometry):
+    kind = ELEMENT_TYPES.get(array.dtype.name)
+    if kind is None:
+        array, kind = array.astype(np.float32), "MET_FLOAT"
+
+    def numbers(values):
+        return " ".join(f"{float(value):.17g}" for value in values)
+
+    # MetaImage lists the direction axis by axis, which is the transpose of SimpleITK's row order.
+    header = ("ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\nCompressedData = False\n"
+              f"TransformMatrix = {numbers(geometry.matrix.T.ravel())}\nOffset = {numbers(geometry.origin)}\n"
+              f"ElementSpacing = {numbers(geometry.spacing)}\nDimSize = {' '.join(map(str, geometry.shape[::-1]))}\n"
+              f"ElementType = {kind}\nElementDataFile = LOCAL\n")
+    with open(path, "wb") as stream:
+        stream.write(header.encode("ascii"))
+        np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tofile(stream)

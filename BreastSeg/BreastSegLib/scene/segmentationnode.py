@@ -1,0 +1,193 @@
+"""A mask as an editable segmentation node: coded, coloured, on the exam's own grid."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util.numpy_support import vtk_to_numpy
+
+from ..reports.terminology import segment_color, segment_title, terminology_entry
+from .examnodes import putBeside
+from .texts import _
+
+BINARY_LABELMAP = "Binary labelmap"
+# Faint, so that the enhancement inside the lesion can still be judged.
+FILL_OPACITY = 0.15
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What becomes one segment.
+
+    Parameters
+    ----------
+    label : str
+        Terminology term of the model's label: ``mass`` or ``neoplasm``.
+    array : numpy.ndarray
+        uint8, (z, y, x), one where the segment is; only the bounding box.
+    offset : tuple of int
+        (z, y, x) of the box's first voxel in the exam's grid.
+    side : {'right', 'left'} or None
+    """
+
+    label: str
+    array: np.ndarray
+    offset: tuple
+    side: str | None
+
+
+def piecesOf(mask, geometry, labels, components):
+    """Return the pieces of a mask: one for each connected component.
+
+    When the run reports at most one component there is one piece for each label.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray
+        uint8, (z, y, x); 0 is background.
+    geometry : Geometry
+        The grid of `mask`, in the world.
+    labels : dict of int to str
+        Terminology term of each label value.
+    components : sequence of dict
+        As the run reports them: side, centroid_lps.
+
+    Returns
+    -------
+    list of Piece
+        Largest first. Empty when the mask is empty.
+    """
+    if not mask.any():
+        return []
+    pieces, outer = [], _boundingBox(mask)
+    box = np.asarray(mask[outer])
+    for value in range(1, int(box.max()) + 1):
+        own = box == value
+        if not own.any():
+            continue
+        name, inner = labels.get(value, "mass"), _boundingBox(own)
+        array = own[inner].astype(np.uint8)
+        offset = tuple(part.start + shift.start for part, shift in zip(inner, outer))
+        if len(components) > 1:
+            pieces += _split(name, array, offset, components, geometry)
+        else:
+            pieces.append(Piece(name, array, offset, components[0].get("side") if components else None))
+    return sorted(pieces, key=lambda piece: -int(piece.array.sum()))
+
+
+def addSegmentation(mask, geometry, reference, *, name, labels, components=(), provenance=None):
+    """Add a segmentation node with one segment for each lesion. A generator: each turn does one slow thing.
+
+    Parameters
+    ----------
+    mask : numpy.ndarray
+        uint8, (z, y, x), on the exam's own grid.
+    geometry : Geometry
+        The exam's own grid, in the world.
+    reference : vtkMRMLScalarVolumeNode
+        The phase that was segmented on; gives the reference geometry.
+    name : str
+        Node name.
+    labels, components
+        See `piecesOf`.
+    provenance : dict of str to str, optional
+        Written as node attributes ``BreastSeg.<key>``; no patient data.
+
+    Yields
+    ------
+    str
+        What was done.
+
+    Returns
+    -------
+    vtkMRMLSegmentationNode
+        If the generator is closed or fails before its end, the node is removed.
+    """
+    pieces = piecesOf(mask, geometry, labels, components)
+    yield "pieces"
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", slicer.mrmlScene.GenerateUniqueName(name))
+    try:
+        node.SetReferenceImageGeometryParameterFromVolumeNode(reference)
+        node.CreateDefaultDisplayNodes()
+        display = node.GetDisplayNode()
+        display.SetVisibility3D(True)
+        display.SetOpacity2DFill(FILL_OPACITY)
+        display.SetOpacity2DOutline(1.0)
+        node.GetSegmentation().SetSourceRepresentationName(BINARY_LABELMAP)
+        for key, value in (provenance or {}).items():
+            node.SetAttribute(f"BreastSeg.{key}", str(value))
+        putBeside(node, reference)
+        yield "node"
+        for piece in pieces:
+            node.GetSegmentation().AddSegment(_segmentOf(piece, geometry, node))
+            yield "segment"
+        if pieces:
+            node.CreateClosedSurfaceRepresentation()
+        yield "surface"
+    except BaseException:
+        # GeneratorExit included: a cancelled run leaves no half-filled segmentation behind.
+        if slicer.mrmlScene.IsNodePresent(node):
+            slicer.mrmlScene.RemoveNode(node)
+        raise
+    return node
+
+
+def segmentName(label, side, number=None):
+    """Return the name of a segment for people, such as ``Mass, right breast`` or ``Mass 2, left breast``."""
+    title = segment_title(label)
+    if number is not None:
+        title = f"{title} {number}"
+    if side == "right":
+        return _("{title}, right breast").format(title=title)
+    if side == "left":
+        return _("{title}, left breast").format(title=title)
+    return title
+
+
+def hide(node):
+    """Hide a segmentation node, if it is still in the scene: a newer result takes its place in the views."""
+    if slicer.mrmlScene.IsNodePresent(node) and node.GetDisplayNode() is not None:
+        node.GetDisplayNode().SetVisibility(False)
+
+
+def _boundingBox(mask):
+    return tuple(slice(int(found[0]), int(found[-1]) + 1) for found in
+                 (np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)))
+
+
+def _split(name, array, offset, rows, geometry):
+    import SimpleITK as sitk
+
+    parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(array), True))
+    pieces = []
+    for number in range(1, int(parts.max()) + 1):
+        own = parts == number
+        box = _boundingBox(own)
+        start = tuple(part.start + shift for part, shift in zip(box, offset))
+        centre = [float(values.mean()) + shift for values, shift in zip(np.nonzero(own), offset)]
+        position = geometry.ijk_to_lps @ [*centre[::-1], 1.0]
+        nearest = min(rows, key=lambda row: float(np.linalg.norm(position[:3] - row["centroid_lps"])))
+        pieces.append(Piece(name, own[box].astype(np.uint8), start, nearest.get("side")))
+    return pieces
+
+
+def _segmentOf(piece, geometry, node):
+    image = slicer.vtkOrientedImageData()
+    z, y, x = piece.offset
+    depth, height, width = piece.array.shape
+    image.SetExtent(x, x + width - 1, y, y + height - 1, z, z + depth - 1)
+    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
+    vtk_to_numpy(image.GetPointData().GetScalars())[:] = piece.array.ravel()
+    image.SetImageToWorldMatrix(slicer.util.vtkMatrixFromArray(geometry.ijk_to_ras))
+    segment = slicer.vtkSegment()
+    segmentation = node.GetSegmentation()
+    names = {segmentation.GetNthSegment(i).GetName() for i in range(segmentation.GetNumberOfSegments())}
+    title, number = segmentName(piece.label, piece.side), 2
+    while title in names:
+        title, number = segmentName(piece.label, piece.side, number), number + 1
+    segment.SetName(title)
+    segment.SetColor(*segment_color(piece.label))
+    segment.SetTerminology(terminology_entry(piece.label, piece.side or ""))
+    segment.AddRepresentation(BINARY_LABELMAP, image)
+    return segment
