@@ -222,7 +222,7 @@ class BreastSegLogic(ScriptedLoadableModuleLogic):
         """
         from BreastSegLib.models import find_model
 
-        found = find_model(str(model))
+        found = find_model(str(model), verify=False)  # the worker compares the checksums
         loaded = exam if hasattr(exam, "store") else self.loadExam(exam, onProgress)
         turns = self.session.segmentExam(loaded, onProgress or _ignore, model=found, device=device, tta=mirroring,
                                          cleanup=cleanup)

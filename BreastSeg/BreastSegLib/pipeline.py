@@ -37,8 +37,8 @@ def read_to_store(source, output, report):
 
 def load_model(request, engine, report):
     """Load a model and say on what it runs (worker side)."""
-    model = find_model(request["model"])
-    engine.load(model.folder, request["device"], chosen_folds(model, request["folds"]), report)
+    model = trusted_model(request["model"], engine)
+    engine.load(model.folder, model.hash, request["device"], chosen_folds(model, request["folds"]), report)
     return {"device": engine.device, "device_name": engine.device_name, "model": model.name}
 
 
@@ -65,12 +65,12 @@ def segment_exam(request, engine, report):
     """
     clock = Clock(report)
     started = datetime.now(timezone.utc)
-    model = find_model(request["model"])
+    model = trusted_model(request["model"], engine)
     recipe = recipe_of(model)
     folds = chosen_folds(model, request["folds"])
     exam = read_exam(request["source"], clock)
     prepared = prepare(recipe, exam, clock)
-    engine.load(model.folder, request["device"], folds, clock)
+    engine.load(model.folder, model.hash, request["device"], folds, clock)
     probabilities = engine.predict(prepared.channels, prepared.geometry.spacing, request["tta"], clock)
     chances, raw = restore_result(prepared.record, probabilities, clock)
     clock("Cleaning up", 0, 1)
@@ -97,6 +97,12 @@ class Clock:
             self.seconds[self._stage] = round(self.seconds.get(self._stage, 0.0) + now - self._since, 3)
         self._stage, self._since = stage, now
         self._report(stage, done, total)
+
+
+def trusted_model(name_or_folder, engine):
+    """Return the `Model`, its files compared with the card's checksums unless the engine holds this very model."""
+    model = find_model(name_or_folder, verify=False)
+    return model if engine.holds(model.folder, model.hash) else find_model(name_or_folder)
 
 
 def recipe_of(model):
@@ -231,7 +237,8 @@ def segment(source, model, device="auto", folds=None, tta=False, cleanup=True, p
     try:
         client.start()
         output = client.folder / f"result-{uuid.uuid4().hex[:8]}"
-        request = client.send("predict", source=absolute_source(source), model=str(_located(model)), device=device, folds=folds, tta=tta,
+        folder = str(find_model(model, verify=False).folder)  # the worker compares the checksums
+        request = client.send("predict", source=absolute_source(source), model=folder, device=device, folds=folds, tta=tta,
                               cleanup=cleanup, probabilities=probabilities, output=str(output))
         event = client.wait(request, on_event)
         geometry = Geometry.from_json(event["geometry"])
@@ -251,7 +258,3 @@ def absolute_source(source):
     if "files" in fixed:
         fixed["files"] = [str(Path(path).resolve()) for path in fixed["files"]]
     return fixed
-
-
-def _located(model):
-    return find_model(model).folder

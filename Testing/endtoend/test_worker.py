@@ -241,3 +241,13 @@ def test_close_leaves_nothing(exam_store, tiny_model):
     worker, folder = psutil.Process(client.pid), client.folder
     client.close()
     assert not worker.is_running() and not folder.exists()
+
+
+def test_a_model_that_changed_after_its_card_is_not_loaded(client, exam_store, tiny_model, tmp_path):
+    import shutil
+
+    changed = shutil.copytree(tiny_model, tmp_path / "changed")
+    with open(changed / "fold_1" / "checkpoint_final.pth", "ab") as stream:
+        stream.write(b"more")
+    with pytest.raises(BadInput, match="changed after its card was written: fold_1/checkpoint_final.pth"):
+        segment({"store": exam_store}, changed, "cpu", client=client)

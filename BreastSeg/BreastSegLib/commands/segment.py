@@ -38,7 +38,7 @@ def run(options):
         check_mask_output(options.probabilities, options.overwrite)
         if mask_format(options.probabilities) == ".seg.nrrd":
             raise BadInput("A .seg.nrrd file cannot hold probabilities", options.probabilities, "Use .nrrd or .nii.gz")
-    model = find_model(options.model)
+    model = find_model(options.model, verify=False)  # the worker compares the checksums
     progress = ProgressLine()
     try:
         result = segment(exam_source(options), model.folder, options.device, options.folds, options.tta, not options.no_cleanup,

@@ -31,13 +31,19 @@ class Engine:
         self._predictor = None
         self._loaded = None
 
-    def load(self, folder, device, folds, report):
+    def holds(self, folder, model_hash):
+        """Return whether this very model is loaded, so that its files need no second check."""
+        return self._loaded is not None and self._loaded[:2] == (str(folder), model_hash)
+
+    def load(self, folder, model_hash, device, folds, report):
         """Load a model folder unless it is loaded already.
 
         Parameters
         ----------
         folder : Path
             nnU-Net v2 model folder.
+        model_hash : str
+            Hash of the weights: a changed model is loaded again.
         device : {'auto', 'cuda', 'cpu'}
             ``auto`` is CUDA and fails when CUDA does not work: nothing falls back silently.
         folds : sequence of str
@@ -53,7 +59,7 @@ class Engine:
 
         report("Loading model", 1, 2)
         chosen = _choose_device(torch, device)
-        key = (str(folder), chosen.type, tuple(folds))
+        key = (str(folder), model_hash, chosen.type, tuple(folds))
         if key != self._loaded:
             self._predictor, self._loaded = None, None
             self._predictor = _load_predictor(folder, chosen, folds)
@@ -64,7 +70,7 @@ class Engine:
     @property
     def device(self):
         """str or None: ``cuda`` or ``cpu`` once a model is loaded."""
-        return self._loaded[1] if self._loaded else None
+        return self._loaded[2] if self._loaded else None
 
     def predict(self, channels, spacing, tta, report):
         """Return the labels' probabilities on the grid of `channels`.

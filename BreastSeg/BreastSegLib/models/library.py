@@ -61,8 +61,8 @@ def survey(folder=None):
     return sorted(models, key=lambda model: model.name), problems
 
 
-def find_model(name_or_folder):
-    """Return the `Model` of a library name or of a folder.
+def find_model(name_or_folder, verify=True):
+    """Return the `Model` of a library name or of a folder; `verify` as in `open_model`.
 
     Raises
     ------
@@ -71,9 +71,9 @@ def find_model(name_or_folder):
     """
     shipped = SHIPPED / str(name_or_folder)
     if "/" not in str(name_or_folder) and "\\" not in str(name_or_folder) and (shipped / "breastseg.json").is_file():
-        return open_model(shipped)
+        return open_model(shipped, verify)
     if str(name_or_folder) and Path(name_or_folder).is_dir():
-        return open_model(name_or_folder)
+        return open_model(name_or_folder, verify)
     names = ", ".join(sorted(path.parent.name for path in SHIPPED.glob("*/breastseg.json"))) or "no model"
     raise BadInput("There is no such model", str(name_or_folder), f"Installed: {names}; or give a model folder")
 
