@@ -224,8 +224,9 @@ class BreastSegLogic(ScriptedLoadableModuleLogic):
 
         found = find_model(str(model), verify=False)  # the worker compares the checksums
         loaded = exam if hasattr(exam, "store") else self.loadExam(exam, onProgress)
-        turns = self.session.segmentExam(loaded, onProgress or _ignore, model=found, device=device, tta=mirroring,
-                                         cleanup=cleanup)
+        turns = self.session.segmentExam(
+            loaded, onProgress or _ignore, model=found, device=device, tta=mirroring, cleanup=cleanup
+        )
         self.result = self.wait(turns)
         return self.result.node
 
@@ -310,4 +311,3 @@ class BreastSegTest(ScriptedLoadableModuleTest):
         volume = np.count_nonzero(mask) * sample.exam.geometry.voxel_volume
         self.assertAlmostEqual(logic.result.lesions[0]["volume_mm3"], volume, delta=1e-3 * volume)
         self.assertEqual(logic.result.lesions[0]["side"], "right")
-

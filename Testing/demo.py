@@ -18,7 +18,9 @@ PATIENCE_S = 900
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=ROOT / "demo-output")
-    parser.add_argument("--seed", type=int, default=42, help="which synthetic exam (below 10000: never used in training)")
+    parser.add_argument(
+        "--seed", type=int, default=42, help="which synthetic exam (below 10000: never used in training)"
+    )
     options = parser.parse_args()
     output = fresh_folder(options.output)
     say("Writing a synthetic DICOM exam (seed {})", options.seed)
@@ -112,7 +114,10 @@ def save(result, sample, panel, output, screenshots):
     from BreastSegLib.volume import Volume
 
     reference = panel.examStep.exam.reference
-    segment_ids = [result.node.GetSegmentation().GetNthSegmentID(i) for i in range(result.node.GetSegmentation().GetNumberOfSegments())]
+    segment_ids = [
+        result.node.GetSegmentation().GetNthSegmentID(i)
+        for i in range(result.node.GetSegmentation().GetNumberOfSegments())
+    ]
     mask = np.zeros(sample.truth.array.shape, np.uint8)
     for segment_id in segment_ids:
         mask |= (slicer.util.arrayFromSegmentBinaryLabelmap(result.node, segment_id, reference) > 0).astype(np.uint8)
@@ -128,10 +133,15 @@ def save(result, sample, panel, output, screenshots):
     window = (display.GetWindow(), display.GetLevel())
     centre = result.lesions[0]["centroid_lps"] if result.lesions else None
     volume, found = sample.exam.volumes[sample.exam.reference], Volume(mask, sample.truth.geometry)
-    pictures = [(f"{name}, first post-contrast phase", key_image(volume, found, axis, window, centre)) for axis, name in enumerate(AXES)]
+    pictures = [
+        (f"{name}, first post-contrast phase", key_image(volume, found, axis, window, centre))
+        for axis, name in enumerate(AXES)
+    ]
     pictures.append(("3D view", (output / "4-3d-view.png").read_bytes()))
     write_json(output / "run.json", result.record)
-    (output / "report.html").write_text(report_page(result.record, result.lesions, result.notes, pictures), encoding="utf-8")
+    (output / "report.html").write_text(
+        report_page(result.record, result.lesions, result.notes, pictures), encoding="utf-8"
+    )
     say("")
     for number, lesion in enumerate(result.lesions, 1):
         say("Lesion {}: {} breast, {:.2f} cm³", number, lesion["side"] or "unknown", lesion["volume_mm3"] / 1000)

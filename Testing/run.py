@@ -12,7 +12,9 @@ import sys
 from pathlib import Path
 
 if sys.version_info < (3, 10):
-    sys.exit(f"run.py needs Python 3.10 or newer, and this is {sys.version.split()[0]}. Try: python3.12 Testing/run.py")
+    sys.exit(
+        f"run.py needs Python 3.10 or newer, and this is {sys.version.split()[0]}. Try: python3.12 Testing/run.py"
+    )
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 

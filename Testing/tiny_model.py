@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 
-def make_tiny_model(folder, recipe="phase-aware-0000-0002", folds=("0",), patch=(16, 32, 32), features=(4, 8), seed=0, name="tiny"):
+def make_tiny_model(
+    folder, recipe="phase-aware-0000-0002", folds=("0",), patch=(16, 32, 32), features=(4, 8), seed=0, name="tiny"
+):
     """Write a model folder (dataset.json, plans.json, checkpoints, card) for `recipe` and return its path.
 
     The network is nnU-Net's PlainConvUNet with random weights, so results are arbitrary but the same for the same seed.
@@ -17,47 +19,112 @@ def make_tiny_model(folder, recipe="phase-aware-0000-0002", folds=("0",), patch=
     folder, channels = Path(folder), load_recipe(recipe).channels
     architecture = _architecture(features)
     plans = {
-        "dataset_name": "Dataset901_Tiny", "plans_name": "nnUNetPlans", "original_median_spacing_after_transp": [1.0, 1.0, 1.0],
-        "original_median_shape_after_transp": list(patch), "image_reader_writer": "SimpleITKIO",
-        "transpose_forward": [0, 1, 2], "transpose_backward": [0, 1, 2], "experiment_planner_used": "ExperimentPlanner", "label_manager": "LabelManager",
-        "foreground_intensity_properties_per_channel": {str(i): dict.fromkeys(
-            ("max", "mean", "median", "min", "percentile_00_5", "percentile_99_5", "std"), 1.0) for i in range(len(channels))},
-        "configurations": {"3d_fullres": {
-            "data_identifier": "nnUNetPlans_3d_fullres", "preprocessor_name": "DefaultPreprocessor", "batch_size": 2, "patch_size": list(patch),
-            "median_image_size_in_voxels": list(patch), "spacing": [1.0, 1.0, 1.0], "normalization_schemes": ["ZScoreNormalization"] * len(channels),
-            "use_mask_for_norm": [False] * len(channels), "resampling_fn_data": "resample_data_or_seg_to_shape",
-            "resampling_fn_seg": "resample_data_or_seg_to_shape",
-            "resampling_fn_data_kwargs": {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None},
-            "resampling_fn_seg_kwargs": {"is_seg": True, "order": 1, "order_z": 0, "force_separate_z": None},
-            "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
-            "resampling_fn_probabilities_kwargs": {"is_seg": False, "order": 1, "order_z": 0, "force_separate_z": None},
-            "architecture": architecture, "batch_dice": True}},
+        "dataset_name": "Dataset901_Tiny",
+        "plans_name": "nnUNetPlans",
+        "original_median_spacing_after_transp": [1.0, 1.0, 1.0],
+        "original_median_shape_after_transp": list(patch),
+        "image_reader_writer": "SimpleITKIO",
+        "transpose_forward": [0, 1, 2],
+        "transpose_backward": [0, 1, 2],
+        "experiment_planner_used": "ExperimentPlanner",
+        "label_manager": "LabelManager",
+        "foreground_intensity_properties_per_channel": {
+            str(i): dict.fromkeys(("max", "mean", "median", "min", "percentile_00_5", "percentile_99_5", "std"), 1.0)
+            for i in range(len(channels))
+        },
+        "configurations": {
+            "3d_fullres": {
+                "data_identifier": "nnUNetPlans_3d_fullres",
+                "preprocessor_name": "DefaultPreprocessor",
+                "batch_size": 2,
+                "patch_size": list(patch),
+                "median_image_size_in_voxels": list(patch),
+                "spacing": [1.0, 1.0, 1.0],
+                "normalization_schemes": ["ZScoreNormalization"] * len(channels),
+                "use_mask_for_norm": [False] * len(channels),
+                "resampling_fn_data": "resample_data_or_seg_to_shape",
+                "resampling_fn_seg": "resample_data_or_seg_to_shape",
+                "resampling_fn_data_kwargs": {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None},
+                "resampling_fn_seg_kwargs": {"is_seg": True, "order": 1, "order_z": 0, "force_separate_z": None},
+                "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
+                "resampling_fn_probabilities_kwargs": {
+                    "is_seg": False,
+                    "order": 1,
+                    "order_z": 0,
+                    "force_separate_z": None,
+                },
+                "architecture": architecture,
+                "batch_dice": True,
+            }
+        },
     }
-    dataset = {"channel_names": {str(i): channel for i, (channel, _) in enumerate(channels)}, "labels": {"background": 0, "lesion": 1},
-               "numTraining": 1, "file_ending": ".mha", "overwrite_image_reader_writer": "SimpleITKIO"}
+    dataset = {
+        "channel_names": {str(i): channel for i, (channel, _) in enumerate(channels)},
+        "labels": {"background": 0, "lesion": 1},
+        "numTraining": 1,
+        "file_ending": ".mha",
+        "overwrite_image_reader_writer": "SimpleITKIO",
+    }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "plans.json").write_text(json.dumps(plans, indent=2))
     (folder / "dataset.json").write_text(json.dumps(dataset, indent=2))
     for index, fold in enumerate(folds):
         torch.manual_seed(seed + index)
-        network = get_network_from_plans(architecture["network_class_name"], architecture["arch_kwargs"], architecture["_kw_requires_import"],
-                                         len(channels), 2, deep_supervision=False)
+        network = get_network_from_plans(
+            architecture["network_class_name"],
+            architecture["arch_kwargs"],
+            architecture["_kw_requires_import"],
+            len(channels),
+            2,
+            deep_supervision=False,
+        )
         (folder / f"fold_{fold}").mkdir(exist_ok=True)
-        torch.save({"network_weights": network.state_dict(), "trainer_name": "nnUNetTrainer", "current_epoch": 1,
-                    "init_args": {"configuration": "3d_fullres", "fold": fold}, "inference_allowed_mirroring_axes": (0, 1, 2)},
-                   folder / f"fold_{fold}" / "checkpoint_final.pth")
-    write_card(folder, {"name": name, "title": "Tiny model with random weights", "description": "For tests only.", "recipe": recipe,
-                        "recipe_hash": load_recipe(recipe).hash, "labels": {"lesion": {"value": 1, "terminology": "mass"}},
-                        "licence": "Apache-2.0", "citation": "none", "training": {"data": "none"}})
+        torch.save(
+            {
+                "network_weights": network.state_dict(),
+                "trainer_name": "nnUNetTrainer",
+                "current_epoch": 1,
+                "init_args": {"configuration": "3d_fullres", "fold": fold},
+                "inference_allowed_mirroring_axes": (0, 1, 2),
+            },
+            folder / f"fold_{fold}" / "checkpoint_final.pth",
+        )
+    write_card(
+        folder,
+        {
+            "name": name,
+            "title": "Tiny model with random weights",
+            "description": "For tests only.",
+            "recipe": recipe,
+            "recipe_hash": load_recipe(recipe).hash,
+            "labels": {"lesion": {"value": 1, "terminology": "mass"}},
+            "licence": "Apache-2.0",
+            "citation": "none",
+            "training": {"data": "none"},
+        },
+    )
     return folder
 
 
 def _architecture(features):
     stages = len(features)
-    return {"network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
-            "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-            "arch_kwargs": {"n_stages": stages, "features_per_stage": list(features), "conv_op": "torch.nn.modules.conv.Conv3d",
-                            "kernel_sizes": [[3, 3, 3]] * stages, "strides": [[1, 1, 1]] + [[2, 2, 2]] * (stages - 1), "n_conv_per_stage": [1] * stages,
-                            "n_conv_per_stage_decoder": [1] * (stages - 1), "conv_bias": True, "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
-                            "norm_op_kwargs": {"eps": 1e-5, "affine": True}, "dropout_op": None, "dropout_op_kwargs": None,
-                            "nonlin": "torch.nn.LeakyReLU", "nonlin_kwargs": {"inplace": True}}}
+    return {
+        "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
+        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+        "arch_kwargs": {
+            "n_stages": stages,
+            "features_per_stage": list(features),
+            "conv_op": "torch.nn.modules.conv.Conv3d",
+            "kernel_sizes": [[3, 3, 3]] * stages,
+            "strides": [[1, 1, 1]] + [[2, 2, 2]] * (stages - 1),
+            "n_conv_per_stage": [1] * stages,
+            "n_conv_per_stage_decoder": [1] * (stages - 1),
+            "conv_bias": True,
+            "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
+            "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+            "dropout_op": None,
+            "dropout_op_kwargs": None,
+            "nonlin": "torch.nn.LeakyReLU",
+            "nonlin_kwargs": {"inplace": True},
+        },
+    }

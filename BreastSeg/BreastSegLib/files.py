@@ -62,7 +62,9 @@ def whole_file(path, overwrite=False):
         raise write_error(error, path) from error
     except RuntimeError as error:
         # SimpleITK reports a failed write (a full disk included) as RuntimeError.
-        raise BadInput("The file could not be written", path, f"Check the free space and the folder: {_last_line(error)}") from error
+        raise BadInput(
+            "The file could not be written", path, f"Check the free space and the folder: {_last_line(error)}"
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -71,13 +73,17 @@ def write_error(error, path):
     """Return the `BadInput` that explains an OSError met while writing `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC):
         return BadInput("The disk is full", path, "Free some space or choose another folder; nothing was written")
-    return BadInput(f"The file could not be written: {error.strerror or error}", path, "Choose a folder that you may write to")
+    return BadInput(
+        f"The file could not be written: {error.strerror or error}", path, "Choose a folder that you may write to"
+    )
 
 
 def write_json(path, record, overwrite=False):
     """Write `record` as indented UTF-8 JSON, whole or not at all."""
     with whole_file(path, overwrite) as temporary:
-        temporary.write_text(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.write_text(
+            json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        )
 
 
 def read_json(path):

@@ -31,8 +31,13 @@ def read_to_store(source, output, report):
     report("Writing", 0, 1)
     save_exam(exam, output)
     report("Writing", 1, 1)
-    return {"exam": str(output), "phases": [phase.to_json() for phase in exam.phases], "geometry": exam.geometry.to_json(),
-            "notes": list(exam.notes), "windows": [display_window(volume.array) for volume in exam.volumes]}
+    return {
+        "exam": str(output),
+        "phases": [phase.to_json() for phase in exam.phases],
+        "geometry": exam.geometry.to_json(),
+        "notes": list(exam.notes),
+        "windows": [display_window(volume.array) for volume in exam.volumes],
+    }
 
 
 def load_model(request, engine, report):
@@ -80,8 +85,15 @@ def segment_exam(request, engine, report):
     paths = write_arrays(request, mask, raw, chances, clock)
     notes = [*exam.notes, *engine.notes, *notes_on(rows, removed)]
     record = run_record(request, model, recipe, folds, engine, exam, prepared, started, clock)
-    return {**paths, "geometry": mask.geometry.to_json(), "components": rows, "removed": removed, "notes": notes, "record": record,
-            "timings": clock.seconds}
+    return {
+        **paths,
+        "geometry": mask.geometry.to_json(),
+        "components": rows,
+        "removed": removed,
+        "notes": notes,
+        "record": record,
+        "timings": clock.seconds,
+    }
 
 
 class Clock:
@@ -109,11 +121,17 @@ def recipe_of(model):
     """Return the recipe that a model's card names, after checking that it is the one the model was trained with."""
     recipe = load_recipe(model.card["recipe"])
     if recipe.hash != model.card["recipe_hash"]:
-        raise BadInput(f"The recipe {recipe.name} has changed since the model was trained", model.name,
-                       "Install the recipe's version that belongs to the model")
+        raise BadInput(
+            f"The recipe {recipe.name} has changed since the model was trained",
+            model.name,
+            "Install the recipe's version that belongs to the model",
+        )
     if len(recipe.channels) != len(model.channel_names):
-        raise BadInput(f"The model has {len(model.channel_names)} channels, its recipe makes {len(recipe.channels)}", model.name,
-                       "Correct the model card")
+        raise BadInput(
+            f"The model has {len(model.channel_names)} channels, its recipe makes {len(recipe.channels)}",
+            model.name,
+            "Correct the model card",
+        )
     return recipe
 
 
@@ -159,7 +177,9 @@ def notes_on(rows, removed):
     notes = [] if rows else ["No lesion was found."]
     if removed:
         volume = sum(row["volume_mm3"] for row in removed) / 1000
-        notes.append(f"The clean-up removed {len(removed)} smaller region{'s' if len(removed) > 1 else ''} ({volume:.2f} cm³ in total).")
+        notes.append(
+            f"The clean-up removed {len(removed)} smaller region{'s' if len(removed) > 1 else ''} ({volume:.2f} cm³ in total)."
+        )
     return notes
 
 
@@ -177,19 +197,33 @@ def write_arrays(request, mask, raw, chances, report):
             paths[name] = str(folder / f"{name}.npy")
             np.save(paths[name], np.ascontiguousarray(array))
     except OSError as error:
-        raise BadInput(f"The result could not be written: {error.strerror or error}", folder,
-                       "Free some space for temporary files and run again") from error
+        raise BadInput(
+            f"The result could not be written: {error.strerror or error}",
+            folder,
+            "Free some space for temporary files and run again",
+        ) from error
     report("Writing", 1, 1)
     return paths
 
 
 def run_record(request, model, recipe, folds, engine, exam, prepared, started, clock):
     """Return the run record: everything needed to trace a number, and nothing that identifies the patient."""
-    return {"format": RECORD_FORMAT, "id": str(uuid.uuid4()), "started": started.isoformat(timespec="seconds"), "extension": __version__,
-            "versions": versions(), "device": engine.device, "device_name": engine.device_name,
-            "model": {"name": model.name, "hash": model.hash, "folds": list(folds)}, "recipe": {"name": recipe.name, "hash": recipe.hash},
-            "tta": bool(request["tta"]), "cleanup": bool(request["cleanup"]), "phases": [phase.to_json() for phase in exam.phases],
-            "preparation": prepared.record, "seconds": dict(clock.seconds)}
+    return {
+        "format": RECORD_FORMAT,
+        "id": str(uuid.uuid4()),
+        "started": started.isoformat(timespec="seconds"),
+        "extension": __version__,
+        "versions": versions(),
+        "device": engine.device,
+        "device_name": engine.device_name,
+        "model": {"name": model.name, "hash": model.hash, "folds": list(folds)},
+        "recipe": {"name": recipe.name, "hash": recipe.hash},
+        "tta": bool(request["tta"]),
+        "cleanup": bool(request["cleanup"]),
+        "phases": [phase.to_json() for phase in exam.phases],
+        "preparation": prepared.record,
+        "seconds": dict(clock.seconds),
+    }
 
 
 def display_window(array):
@@ -199,7 +233,9 @@ def display_window(array):
     return [max(high - low, 1e-3), (high + low) / 2]
 
 
-def segment(source, model, device="auto", folds=None, tta=False, cleanup=True, probabilities=False, on_event=None, client=None):
+def segment(
+    source, model, device="auto", folds=None, tta=False, cleanup=True, probabilities=False, on_event=None, client=None
+):
     """Segment an exam in a worker and wait for the result (caller's side).
 
     Parameters
@@ -238,11 +274,22 @@ def segment(source, model, device="auto", folds=None, tta=False, cleanup=True, p
         client.start()
         output = client.folder / f"result-{uuid.uuid4().hex[:8]}"
         folder = str(find_model(model, verify=False).folder)  # the worker compares the checksums
-        request = client.send("predict", source=absolute_source(source), model=folder, device=device, folds=folds, tta=tta,
-                              cleanup=cleanup, probabilities=probabilities, output=str(output))
+        request = client.send(
+            "predict",
+            source=absolute_source(source),
+            model=folder,
+            device=device,
+            folds=folds,
+            tta=tta,
+            cleanup=cleanup,
+            probabilities=probabilities,
+            output=str(output),
+        )
         event = client.wait(request, on_event)
         geometry = Geometry.from_json(event["geometry"])
-        arrays = {name: Volume(np.load(event[name]), geometry) for name in ("mask", "raw", "probabilities") if name in event}
+        arrays = {
+            name: Volume(np.load(event[name]), geometry) for name in ("mask", "raw", "probabilities") if name in event
+        }
         return {**arrays, **{name: event[name] for name in ("components", "removed", "notes", "record", "timings")}}
     finally:
         if own:

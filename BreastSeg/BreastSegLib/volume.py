@@ -36,7 +36,12 @@ class Geometry:
     direction: tuple = field(default=IDENTITY)
 
     def __post_init__(self):
-        for name, length, kind in (("shape", 3, int), ("spacing", 3, float), ("origin", 3, float), ("direction", 9, float)):
+        for name, length, kind in (
+            ("shape", 3, int),
+            ("spacing", 3, float),
+            ("origin", 3, float),
+            ("direction", 9, float),
+        ):
             value = tuple(kind(v) for v in getattr(self, name))
             if len(value) != length or not np.all(np.isfinite(value)):
                 raise BadInput(f"The image's {name} is not {length} finite numbers", str(value))
@@ -44,7 +49,9 @@ class Geometry:
         if min(self.shape) < 1:
             raise BadInput("The image has no voxels", f"shape {self.shape}")
         if min(self.spacing) <= 0:
-            raise BadInput("The image's voxel size is not positive", f"spacing {self.spacing}", "Correct the file's header")
+            raise BadInput(
+                "The image's voxel size is not positive", f"spacing {self.spacing}", "Correct the file's header"
+            )
         if np.abs(self.matrix.T @ self.matrix - np.eye(3)).max() > 1e-2:
             raise BadInput("The image's axes are not orthogonal unit vectors", f"direction {self.direction}")
 

@@ -38,7 +38,21 @@ def write_case(folder, sample, recipe):
 
 def nnunet_command(model, source, output, tta):
     """Return the command line of nnU-Net's own prediction from a model folder."""
-    command = [sys.executable, "-c", ENTRY, "-i", str(source), "-o", str(output), "-m", str(model.folder), "-f", *model.folds, "-device", "cpu"]
+    command = [
+        sys.executable,
+        "-c",
+        ENTRY,
+        "-i",
+        str(source),
+        "-o",
+        str(output),
+        "-m",
+        str(model.folder),
+        "-f",
+        *model.folds,
+        "-device",
+        "cpu",
+    ]
     return command + ([] if tta else ["--disable_tta"])
 
 
@@ -64,8 +78,16 @@ def one_round(work, store, model, tta, environment):
         warm, _ = run_ours(client, store, model, tta)
         our_peak = peak.finish()
     mask = sitk.GetArrayFromImage(sitk.ReadImage(str(output / "case.mha")))
-    return {"nnunet_s": theirs, "cold_s": cold, "warm_s": warm, "nnunet_peak": their_peak, "our_peak": our_peak, "theirs": mask,
-            "ours": result["raw"].array, "timings": result["timings"]}
+    return {
+        "nnunet_s": theirs,
+        "cold_s": cold,
+        "warm_s": warm,
+        "nnunet_peak": their_peak,
+        "our_peak": our_peak,
+        "theirs": mask,
+        "ours": result["raw"].array,
+        "timings": result["timings"],
+    }
 
 
 def main():
@@ -77,7 +99,13 @@ def main():
     model = find_model("demo-dce")
     recipe = load_recipe(model.card["recipe"])
     sample = make_dce_exam(options.seed, shape=(80, 116, 192), spacing=(1.0, 1.0, 1.0), posts=2)
-    environment = {**os.environ, "nnUNet_compile": "f", "nnUNet_raw": "", "nnUNet_preprocessed": "", "nnUNet_results": ""}
+    environment = {
+        **os.environ,
+        "nnUNet_compile": "f",
+        "nnUNet_raw": "",
+        "nnUNet_preprocessed": "",
+        "nnUNet_results": "",
+    }
     with tempfile.TemporaryDirectory(prefix="breastseg-bench-") as folder:
         work = Path(folder)
         write_case(work / "case", sample, recipe)
@@ -88,18 +116,28 @@ def main():
 
 def report(rounds, options):
     """Print medians, ranges and the ratios of each round."""
-    print(f"exam 80 x 116 x 192 voxels, 3 phases, seed {options.seed}; mirroring {'on' if options.tta else 'off'}; "
-          f"{len(rounds)} rounds; {os.cpu_count()} cores")
-    for name, label in (("nnunet_s", "nnUNetv2_predict_from_modelfolder"), ("cold_s", "our worker, cold (process start included)"),
-                        ("warm_s", "our worker, warm")):
+    print(
+        f"exam 80 x 116 x 192 voxels, 3 phases, seed {options.seed}; mirroring {'on' if options.tta else 'off'}; "
+        f"{len(rounds)} rounds; {os.cpu_count()} cores"
+    )
+    for name, label in (
+        ("nnunet_s", "nnUNetv2_predict_from_modelfolder"),
+        ("cold_s", "our worker, cold (process start included)"),
+        ("warm_s", "our worker, warm"),
+    ):
         print(f"{label:45s} {summary([r[name] for r in rounds])} s")
     for name in ("cold_s", "warm_s"):
         print(f"ratio nnU-Net / {name[:-2]:29s} {summary([r['nnunet_s'] / r[name] for r in rounds])}")
-    for name, label in (("nnunet_peak", "peak memory nnU-Net, all its processes"), ("our_peak", "peak memory our worker")):
+    for name, label in (
+        ("nnunet_peak", "peak memory nnU-Net, all its processes"),
+        ("our_peak", "peak memory our worker"),
+    ):
         print(f"{label:45s} {summary([r[name] / 2**20 for r in rounds])} MiB")
     print(f"{'ratio of peak memory ours / nnU-Net':45s} {summary([r['our_peak'] / r['nnunet_peak'] for r in rounds])}")
     a, b = rounds[-1]["ours"] > 0, rounds[-1]["theirs"] > 0
-    print(f"{'Dice of the raw masks':45s} {2 * (a & b).sum() / max(a.sum() + b.sum(), 1):.5f} ({int(a.sum())} and {int(b.sum())} voxels)")
+    print(
+        f"{'Dice of the raw masks':45s} {2 * (a & b).sum() / max(a.sum() + b.sum(), 1):.5f} ({int(a.sum())} and {int(b.sum())} voxels)"
+    )
     print("stages of the last cold run (s):", ", ".join(f"{k} {v:.2f}" for k, v in rounds[-1]["timings"].items()))
     if not np.any(a):
         sys.exit("the model found nothing: the comparison says nothing")

@@ -50,8 +50,10 @@ def measure(name, action, panel):
         action()
         turn(panel)
     blocks = sorted((block.seconds - block.drawing for block in meter.blocks), reverse=True)
-    print(f"{name:10s} {time.perf_counter() - start:6.1f} s in all; longest stretches without an event (ms): "
-          + ", ".join(f"{1000 * seconds:.0f}" for seconds in blocks[:5]))
+    print(
+        f"{name:10s} {time.perf_counter() - start:6.1f} s in all; longest stretches without an event (ms): "
+        + ", ".join(f"{1000 * seconds:.0f}" for seconds in blocks[:5])
+    )
     return meter
 
 

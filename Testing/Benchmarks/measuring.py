@@ -47,7 +47,9 @@ def time_command(command, environment=None):
         If it fails; the message holds the end of its output.
     """
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, text=True, errors="replace")
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, text=True, errors="replace"
+    )
     peak = PeakMemory(process.pid)
     peak.start()
     output, _ = process.communicate()

@@ -172,7 +172,9 @@ def moduleFiles(path: pathlib.Path) -> list:
     found = [file for file in sorted(path.glob("*.py")) if f"class {file.stem}(" in file.read_text(encoding="utf-8")]
     if not found:
         found = [
-            folder / f"{folder.name}.py" for folder in sorted(path.iterdir()) if (folder / f"{folder.name}.py").exists()
+            folder / f"{folder.name}.py"
+            for folder in sorted(path.iterdir())
+            if (folder / f"{folder.name}.py").exists()
         ]
     if not found:
         raise FileNotFoundError(f"{path}: holds no scripted module; a module is a file NAME.py with a class NAME")

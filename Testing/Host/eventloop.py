@@ -102,5 +102,6 @@ class BlockMeter:
         """Return the longest stretches as text, with where they were."""
         longest = sorted(self.blocks, key=lambda block: block.seconds, reverse=True)[:count]
         return "\n".join(
-            f"{1000 * block.seconds:.0f} ms ({1000 * block.drawing:.0f} ms drawing)\n{block.where}" for block in longest
+            f"{1000 * block.seconds:.0f} ms ({1000 * block.drawing:.0f} ms drawing)\n{block.where}"
+            for block in longest
         )

@@ -32,7 +32,10 @@ class IOManager(QtCore.QObject):
         """Return the type by the longest fitting name ending."""
         name = pathlib.Path(fileName).name.lower()
         found = [
-            (len(ending), kind) for kind, (_, endings) in READERS.items() for ending in endings if name.endswith(ending)
+            (len(ending), kind)
+            for kind, (_, endings) in READERS.items()
+            for ending in endings
+            if name.endswith(ending)
         ]
         if name.endswith((".mrml", ".mrb")):
             return "SceneFile"

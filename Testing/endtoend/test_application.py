@@ -17,7 +17,14 @@ def run(*arguments, timeout=600):
     """Run the environment's Python with the project's paths; return exit code and output."""
     paths = os.pathsep.join(str(ROOT / name) for name in ("BreastSeg", "BreastSegTraining", "Testing"))
     environment = {**os.environ, "PYTHONPATH": paths, "QT_QPA_PLATFORM": "offscreen", "PYTHONUTF8": "1"}
-    done = subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, env=environment, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=environment,
+        cwd=ROOT,
+    )
     return done.returncode, done.stdout + done.stderr
 
 

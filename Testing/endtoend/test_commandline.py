@@ -19,7 +19,13 @@ def run(*arguments, timeout=300):
     import os
 
     environment = {**os.environ, "PYTHONPATH": str(PACKAGE), "PYTHONUTF8": "1"}
-    done = subprocess.run([sys.executable, "-m", "BreastSegLib", *map(str, arguments)], capture_output=True, text=True, timeout=timeout, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-m", "BreastSegLib", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=environment,
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -51,7 +57,9 @@ def test_segment_dicom_with_the_demo_model(exam, sample, tmp_path, ending):
     mask = sitk.ReadImage(str(output))
     reference = sample.truth.to_sitk()
     assert mask.GetSize() == reference.GetSize()
-    assert np.allclose(mask.GetOrigin(), reference.GetOrigin(), atol=0.01) and np.allclose(mask.GetSpacing(), reference.GetSpacing(), atol=1e-4)
+    assert np.allclose(mask.GetOrigin(), reference.GetOrigin(), atol=0.01) and np.allclose(
+        mask.GetSpacing(), reference.GetSpacing(), atol=1e-4
+    )
     found, truth = sitk.GetArrayFromImage(mask) > 0, sample.truth.array > 0
     assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.8
     side = sample.masses[0].side
@@ -69,8 +77,22 @@ def test_phase_files_and_probabilities(sample, tmp_path, tiny_model):
     for phase, volume in zip(sample.exam.phases, sample.exam.volumes):
         paths.append(tmp_path / f"é {phase.name}.nii.gz")
         sitk.WriteImage(volume.to_sitk(), str(paths[-1]))
-    code, out, err = run("segment", "--model", tiny_model, "--phases", *paths, "--output", tmp_path / "m.nrrd", "--device", "cpu",
-                         "--folds", "1", "--no-cleanup", "--probabilities", tmp_path / "p.nrrd")
+    code, out, err = run(
+        "segment",
+        "--model",
+        tiny_model,
+        "--phases",
+        *paths,
+        "--output",
+        tmp_path / "m.nrrd",
+        "--device",
+        "cpu",
+        "--folds",
+        "1",
+        "--no-cleanup",
+        "--probabilities",
+        tmp_path / "p.nrrd",
+    )
     assert code == 0, err
     chance = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "p.nrrd")))
     mask = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "m.nrrd")))
@@ -84,19 +106,27 @@ def test_phases_that_do_not_overlap_are_refused(sample, tmp_path, tiny_model):
         image.SetOrigin([v + 1000 * (index == 1) for v in image.GetOrigin()])
         paths.append(tmp_path / f"{index}.nii.gz")
         sitk.WriteImage(image, str(paths[-1]))
-    code, out, err = run("segment", "--model", tiny_model, "--phases", *paths, "--output", tmp_path / "m.nrrd", "--device", "cpu")
+    code, out, err = run(
+        "segment", "--model", tiny_model, "--phases", *paths, "--output", tmp_path / "m.nrrd", "--device", "cpu"
+    )
     assert code == 2 and "do not show the same place" in err.strip().splitlines()[-1]
     assert not (tmp_path / "m.nrrd").exists()
 
 
-@pytest.mark.parametrize("arguments, words", [
-    (("phases", "/no/such/folder"), "no such|does not exist|not found|cannot"),
-    (("phases", "{empty}"), "no DICOM|empty"),
-    (("segment", "--model", "nothing", "--exam", "{empty}", "--output", "{empty}/x.nii.gz"), "no such model"),
-    (("segment", "--model", "demo-dce", "--exam", "{empty}", "--output", "{empty}/x.jpg"), "format"),
-    (("segment", "--model", "{empty}", "--exam", "{empty}", "--output", "{empty}/x.nii.gz"), "not an nnU-Net model"),
-    (("models", "show", "nothing"), "no such model"),
-])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("phases", "/no/such/folder"), "no such|does not exist|not found|cannot"),
+        (("phases", "{empty}"), "no DICOM|empty"),
+        (("segment", "--model", "nothing", "--exam", "{empty}", "--output", "{empty}/x.nii.gz"), "no such model"),
+        (("segment", "--model", "demo-dce", "--exam", "{empty}", "--output", "{empty}/x.jpg"), "format"),
+        (
+            ("segment", "--model", "{empty}", "--exam", "{empty}", "--output", "{empty}/x.nii.gz"),
+            "not an nnU-Net model",
+        ),
+        (("models", "show", "nothing"), "no such model"),
+    ],
+)
 def test_bad_input_is_one_line(arguments, words, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()

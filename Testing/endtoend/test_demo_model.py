@@ -45,13 +45,17 @@ def test_result_does_not_depend_on_how_the_exam_was_acquired(client, tmp_path, a
     sample = make_dce_exam(5)
     assert sample.masses[0].side == "right"
     plain = segment({"store": save_exam(sample.exam, tmp_path / "plain")}, "demo-dce", "cpu", client=client)
-    images = [sitk.Flip(sitk.PermuteAxes(volume.to_sitk(), axes), [bool(f) for f in flips]) for volume in sample.exam.volumes]
+    images = [
+        sitk.Flip(sitk.PermuteAxes(volume.to_sitk(), axes), [bool(f) for f in flips]) for volume in sample.exam.volumes
+    ]
     from BreastSegLib.exam.dce import DceExam
 
     turned = DceExam(sample.exam.phases, tuple(Volume.from_sitk(image) for image in images))
     other = segment({"store": save_exam(turned, tmp_path / "turned")}, "demo-dce", "cpu", client=client)
     assert other["mask"].geometry.same_grid(turned.geometry)
-    back = sitk.GetArrayFromImage(sitk.Resample(other["mask"].to_sitk(), sample.truth.to_sitk(), sitk.Transform(), sitk.sitkNearestNeighbor))
+    back = sitk.GetArrayFromImage(
+        sitk.Resample(other["mask"].to_sitk(), sample.truth.to_sitk(), sitk.Transform(), sitk.sitkNearestNeighbor)
+    )
     assert dice(back > 0, plain["mask"].array > 0) > 0.999
     assert other["components"][0]["side"] == plain["components"][0]["side"] == "right"
 
@@ -62,7 +66,11 @@ def test_real_exam_runs_through_the_whole_chain(client, real_data, artefacts, tm
 
     data = loadmat(real_data / "breast-dce-invivo" / "invivo.mat")
     series, seconds = np.asarray(data["DCEdata"]), np.ravel(data["t"])
-    series = series if series.shape[0] == seconds.size else np.moveaxis(series, int(np.argmax(np.array(series.shape) == seconds.size)), 0)
+    series = (
+        series
+        if series.shape[0] == seconds.size
+        else np.moveaxis(series, int(np.argmax(np.array(series.shape) == seconds.size)), 0)
+    )
     chosen = [0, int(np.abs(seconds - 120).argmin()), int(np.abs(seconds - 360).argmin())]
     # The file tells neither spacing nor orientation: 1 mm pixels, one 4 mm sagittal slice, are an assumption of this test.
     geometry = Geometry((1, 192, 192), (1.0, 1.0, 4.0), (60.0, -96.0, 96.0), (0, 0, 1, 1, 0, 0, 0, -1, 0))
@@ -71,7 +79,13 @@ def test_real_exam_runs_through_the_whole_chain(client, real_data, artefacts, tm
         volume = Volume(np.ascontiguousarray(series[index][None], np.float32), geometry)
         paths.append(tmp_path / f"{int(seconds[index]):03d}s.nii.gz")
         sitk.WriteImage(volume.to_sitk(), str(paths[-1]))
-    result = segment({"files": [str(path) for path in paths], "times": [float(seconds[i]) for i in chosen]}, "demo-dce", "cpu", client=client, cleanup=False)
+    result = segment(
+        {"files": [str(path) for path in paths], "times": [float(seconds[i]) for i in chosen]},
+        "demo-dce",
+        "cpu",
+        client=client,
+        cleanup=False,
+    )
     assert result["mask"].geometry.shape == (1, 192, 192)
     assert [phase["number"] for phase in result["record"]["phases"]] == [0, 1, 2]
     _overlay(series[chosen[1]], result["raw"].array[0], artefacts / "real-exam-overlay.png")
@@ -89,7 +103,11 @@ def _overlay(image, mask, path):
         axis.imshow(image, cmap="gray", vmax=np.percentile(image, 99.7))
         axis.axis("off")
     axes[0].set_title("Real exam, about 2 min")
-    axes[1].set_title(f"Demo model (synthetic training): {int((mask > 0).sum())} pixels" if mask.any() else "Demo model: nothing found")
+    axes[1].set_title(
+        f"Demo model (synthetic training): {int((mask > 0).sum())} pixels"
+        if mask.any()
+        else "Demo model: nothing found"
+    )
     if mask.any():
         axes[1].contour(mask, [0.5], colors="red", linewidths=1)
     figure.savefig(path, dpi=110)

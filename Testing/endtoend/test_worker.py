@@ -28,19 +28,37 @@ def client():
 
 def predict_fields(client, exam_store, tiny_model, **changes):
     """Return the fields of a predict request."""
-    return {"source": {"store": str(exam_store)}, "model": str(tiny_model), "device": "cpu", "folds": None, "tta": False, "cleanup": True,
-            "output": str(client.folder / "result"), **changes}
+    return {
+        "source": {"store": str(exam_store)},
+        "model": str(tiny_model),
+        "device": "cpu",
+        "folds": None,
+        "tta": False,
+        "cleanup": True,
+        "output": str(client.folder / "result"),
+        **changes,
+    }
 
 
 def test_result_has_every_part_and_the_same_every_time(client, exam_store, tiny_model, sample):
     stages = []
-    first = segment({"store": exam_store}, tiny_model, "cpu", client=client, probabilities=True, on_event=lambda e: stages.append(e.get("stage")))
+    first = segment(
+        {"store": exam_store},
+        tiny_model,
+        "cpu",
+        client=client,
+        probabilities=True,
+        on_event=lambda e: stages.append(e.get("stage")),
+    )
     second = segment({"store": exam_store}, tiny_model, "cpu", client=client)
     assert first["mask"].geometry == sample.exam.geometry
     assert np.array_equal(first["mask"].array, second["mask"].array)
     assert [stage for stage in STAGES if stage in stages] == list(STAGES)
     assert first["probabilities"].array.min() >= 0 and first["probabilities"].array.max() <= 1.0001
-    assert len(first["components"]) <= 1 and len(segment({"store": exam_store}, tiny_model, "cpu", cleanup=False, client=client)["removed"]) == 0
+    assert (
+        len(first["components"]) <= 1
+        and len(segment({"store": exam_store}, tiny_model, "cpu", cleanup=False, client=client)["removed"]) == 0
+    )
     record = first["record"]
     assert record["device"] == "cpu" and record["model"]["folds"] == ["0", "1"] and record["versions"]["torch"]
     assert [phase["number"] for phase in record["phases"]] == [0, 1, 2]
@@ -59,10 +77,16 @@ def test_probabilities_equal_nnunet_predictor(client, exam_store, tiny_model, sa
     from nnunetv2.inference import predict_from_raw_data
 
     prepared = prepare(load_recipe("phase-aware-0000-0002"), sample.exam)
-    predictor = predict_from_raw_data.nnUNetPredictor(use_mirroring=False, device=torch.device("cpu"), allow_tqdm=False)
+    predictor = predict_from_raw_data.nnUNetPredictor(
+        use_mirroring=False, device=torch.device("cpu"), allow_tqdm=False
+    )
     predictor.initialize_from_trained_model_folder(str(tiny_model), (0, 1), "checkpoint_final.pth")
     monkeypatch.setattr(torch, "half", torch.float32)
-    monkeypatch.setattr(predict_from_raw_data, "compute_gaussian", functools.partial(predict_from_raw_data.compute_gaussian, dtype=torch.float32))
+    monkeypatch.setattr(
+        predict_from_raw_data,
+        "compute_gaussian",
+        functools.partial(predict_from_raw_data.compute_gaussian, dtype=torch.float32),
+    )
     _, theirs = predictor.predict_single_npy_array(prepared.channels, {"spacing": [1.0, 1.0, 1.0]}, None, None, True)
     ours = segment({"store": exam_store}, tiny_model, "cpu", cleanup=False, probabilities=True, client=client)
     expected = restore(prepared.record, np.asarray(theirs[1], np.float32)).array
@@ -80,10 +104,16 @@ def test_auto_device_without_a_gpu_is_an_error_with_a_hint(client, exam_store, t
         segment({"store": exam_store}, tiny_model, "auto", client=client)
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"device": "tpu"}, "Unknown device"), ({"folds": [7]}, "no fold 7"), ({"source": {"store": "/no/such/exam"}}, "exam.json"),
-    ({"model": "/no/such/model"}, "no such model"), ({"source": {}}, "exam"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"device": "tpu"}, "Unknown device"),
+        ({"folds": [7]}, "no fold 7"),
+        ({"source": {"store": "/no/such/exam"}}, "exam.json"),
+        ({"model": "/no/such/model"}, "no such model"),
+        ({"source": {}}, "exam"),
+    ],
+)
 def test_bad_requests_are_answered_and_the_worker_lives(client, exam_store, tiny_model, change, message):
     client.start()
     with pytest.raises(BadInput, match=message):
@@ -184,7 +214,8 @@ def test_killed_in_the_middle_is_said_and_survived(exam_store, tiny_model):
 def test_no_worker_outlives_a_killed_parent(exam_store, tiny_model, tmp_path):
     """The parent gets SIGKILL while the worker computes: the worker and its private folder are gone within five seconds."""
     script = tmp_path / "parent.py"
-    script.write_text(textwrap.dedent(f"""
+    script.write_text(
+        textwrap.dedent(f"""
         import sys, time
         sys.path.insert(0, {str(PACKAGE)!r})
         from BreastSegLib.inference.client import WorkerClient
@@ -197,7 +228,8 @@ def test_no_worker_outlives_a_killed_parent(exam_store, tiny_model, tmp_path):
                 if event.get("stage") == "Segmenting":
                     print(client.pid, client.folder, flush=True)
             time.sleep(0.01)
-    """))
+    """)
+    )
     parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
     pid, folder = parent.stdout.readline().split(maxsplit=1)
     worker = psutil.Process(int(pid))
@@ -212,11 +244,13 @@ def test_no_worker_outlives_a_killed_parent(exam_store, tiny_model, tmp_path):
 def test_full_disk_while_the_result_is_written(exam_store, tiny_model, tmp_path):
     """A file-size limit stands in for the full disk: the worker says so in one line and stays."""
     wrapper = tmp_path / "limited.py"
-    wrapper.write_text("import resource, runpy, sys, signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-                       "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
-                       "sys.argv[1:] = sys.argv[4:]\nrunpy.run_module('BreastSegLib.inference.worker', run_name='__main__', alter_sys=True)\n")
+    wrapper.write_text(
+        "import resource, runpy, sys, signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+        "sys.argv[1:] = sys.argv[4:]\nrunpy.run_module('BreastSegLib.inference.worker', run_name='__main__', alter_sys=True)\n"
+    )
     launcher = tmp_path / "python"
-    launcher.write_text(f"#!/bin/sh\nexec {sys.executable} {wrapper} \"$@\"\n")
+    launcher.write_text(f'#!/bin/sh\nexec {sys.executable} {wrapper} "$@"\n')
     launcher.chmod(0o755)
     with WorkerClient(python=launcher) as client:
         client.start()

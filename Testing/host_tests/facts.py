@@ -79,15 +79,17 @@ def difference(fact, got, declared=None):
     """
     declared = declared or {"machine": {}, "texts": {}}
     if got["outcome"] != fact["outcome"] or got["type"] != fact["type"]:
-        return (f"recorded {fact['outcome']} {fact['type']} {fact['repr']!r}, "
-                f"got {got['outcome']} {got['type']} {got['repr']!r}")
+        return (
+            f"recorded {fact['outcome']} {fact['type']} {fact['repr']!r}, "
+            f"got {got['outcome']} {got['type']} {got['repr']!r}"
+        )
     if fact["code"] in declared["machine"]:
         return None
     expected, actual = _plain(fact["repr"]), _plain(got["repr"])
     for recorded, (here, _) in declared["texts"].items():
         expected = expected.replace(recorded, here)
     if len(fact["repr"]) >= CUT:
-        actual = actual[:len(expected)]  # the record cuts long texts
+        actual = actual[: len(expected)]  # the record cuts long texts
     return None if expected == actual else f"recorded {expected!r}, got {actual!r}"
 
 

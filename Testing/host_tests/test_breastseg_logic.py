@@ -15,8 +15,15 @@ def logic(scene):  # noqa: F811
 
 def test_five_lines(logic, dicom_sample, tiny_model):
     stages = []
-    node = logic.segment(exam=dicom_sample / "exam", model=tiny_model, device="cpu", onProgress=lambda stage, *rest: stages.append(stage))
-    assert node.IsA("vtkMRMLSegmentationNode") and node.GetSegmentation().GetNumberOfSegments() == len(logic.result.lesions)
+    node = logic.segment(
+        exam=dicom_sample / "exam",
+        model=tiny_model,
+        device="cpu",
+        onProgress=lambda stage, *rest: stages.append(stage),
+    )
+    assert node.IsA("vtkMRMLSegmentationNode") and node.GetSegmentation().GetNumberOfSegments() == len(
+        logic.result.lesions
+    )
     assert {"Reading", "Segmenting", "Writing"} <= set(stages)
     again = logic.segment(exam=logic.exam, model=tiny_model, device="cpu")
     assert logic.result.lesions and again is not node, "a loaded exam is segmented again without reading"

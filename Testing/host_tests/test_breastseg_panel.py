@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from BreastSegLib.errors import DeviceUnavailable
 from breastseg_fixtures import (  # noqa: F401
-    breastseg, finish, load, panel, scene, status, tiny_in_library, turnUntil, widget,
+    breastseg,
+    finish,
+    load,
+    panel,
+    scene,
+    status,
+    tiny_in_library,
+    turnUntil,
+    widget,
 )
 
 
@@ -61,7 +69,9 @@ def test_sample_exam_in_the_panel(panel, dicom_sample, sample, artefacts):  # no
         np.testing.assert_allclose(slicer.util.arrayFromVolume(node), np.round(volume.array), atol=1)
     assert panel.ui.phaseTable.rowCount == 3
     assert [role(panel, row).currentText for row in range(3)] == ["Pre", "Post 1", "Post 2"]
-    assert [float(cell(panel, row, 1)) for row in range(3)] == pytest.approx([phase.time_s for phase in sample.exam.phases], abs=0.6)
+    assert [float(cell(panel, row, 1)) for row in range(3)] == pytest.approx(
+        [phase.time_s for phase in sample.exam.phases], abs=0.6
+    )
     assert all(cell(panel, row, 3) for row in range(3)), "the evidence is shown"
     for index in range(scene_count("vtkMRMLSliceCompositeNode")):
         composite = slicer.mrmlScene.GetNthNodeByClass(index, "vtkMRMLSliceCompositeNode")
@@ -199,10 +209,13 @@ def test_volumes_removed_by_the_user(panel, dicom_sample):  # noqa: F811
     assert status(panel) == "Volumes of the exam were removed from the scene. Load the exam again."
 
 
-@pytest.mark.parametrize("make, sentence", [
-    (lambda folder: folder / "nowhere", "nowhere"),
-    (lambda folder: folder, "DICOM"),
-])
+@pytest.mark.parametrize(
+    "make, sentence",
+    [
+        (lambda folder: folder / "nowhere", "nowhere"),
+        (lambda folder: folder, "DICOM"),
+    ],
+)
 def test_bad_folders_say_why(panel, tmp_path, make, sentence):  # noqa: F811
     assert load(panel, make(tmp_path)) is None
     assert sentence in status(panel) and "\n" not in status(panel) and "Traceback" not in status(panel)
@@ -261,8 +274,10 @@ def test_declined_packages_become_a_sentence(panel, dicom_sample, monkeypatch): 
 def test_phases_from_volumes_in_the_scene(panel, sample):  # noqa: F811
     import slicer
 
-    nodes = [slicer.util.addVolumeFromArray(volume.array, volume.geometry.ijk_to_ras, f"series {index}")
-             for index, volume in enumerate(sample.exam.volumes)]
+    nodes = [
+        slicer.util.addVolumeFromArray(volume.array, volume.geometry.ijk_to_ras, f"series {index}")
+        for index, volume in enumerate(sample.exam.volumes)
+    ]
     panel.ui.sourceBox.setCurrentIndex(2)
     assert status(panel) == "Tick the volumes of the exam first."
     for place, node in enumerate(nodes):

@@ -1,7 +1,12 @@
 """The window stays alive: the event loop never stands still for long while an exam is loaded and segmented."""
 
 from breastseg_fixtures import (  # noqa: F401
-    breastseg, finish, load, scene, status, widget,
+    breastseg,
+    finish,
+    load,
+    scene,
+    status,
+    widget,
 )
 
 LIMIT_S = 0.2

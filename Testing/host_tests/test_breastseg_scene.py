@@ -7,8 +7,12 @@ from BreastSegLib.exam.dce import number_phases
 from BreastSegLib.volume import Geometry, Volume, geometry_of
 from breastseg_fixtures import breastseg, drain, scene  # noqa: F401
 
-OBLIQUE = Geometry((20, 30, 40), (1.5, 1.0, 2.0), (-30.0, -25.0, -18.0),
-                   (0.9659258, -0.258819, 0.0, 0.258819, 0.9659258, 0.0, 0.0, 0.0, 1.0))
+OBLIQUE = Geometry(
+    (20, 30, 40),
+    (1.5, 1.0, 2.0),
+    (-30.0, -25.0, -18.0),
+    (0.9659258, -0.258819, 0.0, 0.258819, 0.9659258, 0.0, 0.0, 0.0, 1.0),
+)
 
 
 @pytest.fixture
@@ -27,10 +31,15 @@ def test_phases_become_nodes_in_order(scene, phases):  # noqa: F811
     import slicer
 
     nodes = addExam(phases, OBLIQUE)
-    assert [node.GetName() for node in nodes] == ["Exam 1 Pre (-90 s)", "Exam 1 Post 1 (+0 s)", "Exam 1 Post 2 (+90 s)"]
+    assert [node.GetName() for node in nodes] == [
+        "Exam 1 Pre (-90 s)",
+        "Exam 1 Post 1 (+0 s)",
+        "Exam 1 Post 2 (+90 s)",
+    ]
     for index, node in enumerate(nodes):
         assert float(slicer.util.arrayFromVolume(node).mean()) == 100.0 * (index + 1)
         import vtk
+
         matrix = vtk.vtkMatrix4x4()
         node.GetIJKToRASMatrix(matrix)
         np.testing.assert_allclose(slicer.util.arrayFromVTKMatrix(matrix), OBLIQUE.ijk_to_ras, atol=1e-6)
@@ -44,13 +53,19 @@ def test_phases_become_nodes_in_order(scene, phases):  # noqa: F811
 def test_a_cancelled_load_leaves_nothing(scene, phases):  # noqa: F811
     from BreastSegLib.scene import examnodes
 
-    before = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"), scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeDisplayNode")
+    before = (
+        scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"),
+        scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeDisplayNode"),
+    )
     name = examnodes.uniqueExamName()
     turns = examnodes.addPhaseNodes(phases, [np.zeros(OBLIQUE.shape, np.float32)] * 3, OBLIQUE, name, (1.0, 0.5))
     next(turns), next(turns)
     with pytest.raises(Cancelled):
         turns.throw(Cancelled())
-    assert (scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"), scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeDisplayNode")) == before
+    assert (
+        scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"),
+        scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeDisplayNode"),
+    ) == before
     assert examnodes.uniqueExamName() == name
 
 
@@ -64,13 +79,25 @@ def test_segmentation_lies_where_the_mask_lies(scene, phases, side, code):  # no
     mask[5:9, 10:14, slice(4, 9) if side == "right" else slice(31, 36)] = 1
     centre = (OBLIQUE.ijk_to_lps @ [*np.argwhere(mask).mean(axis=0)[::-1], 1])[:3]
     component = {"label": 1, "voxels": int(mask.sum()), "volume_mm3": 1.0, "centroid_lps": list(centre), "side": side}
-    node = drain(segmentationnode.addSegmentation(mask, OBLIQUE, nodes[1], name="Result", labels={1: "mass"}, components=[component],
-                                                  provenance={"id": "run-1"}))
+    node = drain(
+        segmentationnode.addSegmentation(
+            mask,
+            OBLIQUE,
+            nodes[1],
+            name="Result",
+            labels={1: "mass"},
+            components=[component],
+            provenance={"id": "run-1"},
+        )
+    )
     segmentation = node.GetSegmentation()
     assert segmentation.GetNumberOfSegments() == 1
     segment = segmentation.GetNthSegment(0)
     assert segment.GetName() == f"Mass, {side} breast"
-    assert f"SCT^4147007^Mass~^^~Anatomic codes - DICOM master list~SCT^76752008^Breast~SCT^{code}" in segment.GetTerminology()
+    assert (
+        f"SCT^4147007^Mass~^^~Anatomic codes - DICOM master list~SCT^76752008^Breast~SCT^{code}"
+        in segment.GetTerminology()
+    )
     segmentId = segmentation.GetNthSegmentID(0)
     back = slicer.util.arrayFromSegmentBinaryLabelmap(node, segmentId, nodes[1])
     np.testing.assert_array_equal(back, mask)
@@ -96,10 +123,17 @@ def test_two_lesions_become_two_segments_with_their_sides(scene, phases):  # noq
         one[5:9, 10:14, columns] = 1
         mask |= one
         centre = (OBLIQUE.ijk_to_lps @ [*np.argwhere(one).mean(axis=0)[::-1], 1])[:3]
-        rows.append({"label": 1, "voxels": int(one.sum()), "volume_mm3": 1.0, "centroid_lps": list(centre), "side": side})
-    node = drain(segmentationnode.addSegmentation(mask, OBLIQUE, nodes[1], name="Result", labels={1: "mass"}, components=rows))
+        rows.append(
+            {"label": 1, "voxels": int(one.sum()), "volume_mm3": 1.0, "centroid_lps": list(centre), "side": side}
+        )
+    node = drain(
+        segmentationnode.addSegmentation(mask, OBLIQUE, nodes[1], name="Result", labels={1: "mass"}, components=rows)
+    )
     segmentation = node.GetSegmentation()
-    names = {segmentation.GetNthSegment(i).GetName(): node.GetSegmentCenterRAS(segmentation.GetNthSegmentID(i)) for i in range(2)}
+    names = {
+        segmentation.GetNthSegment(i).GetName(): node.GetSegmentCenterRAS(segmentation.GetNthSegmentID(i))
+        for i in range(2)
+    }
     assert set(names) == {"Mass, right breast", "Mass, left breast"}
     assert names["Mass, right breast"][0] > 0 > names["Mass, left breast"][0]
 
@@ -108,7 +142,11 @@ def test_an_empty_mask_gives_an_empty_segmentation(scene, phases):  # noqa: F811
     from BreastSegLib.scene import segmentationnode
 
     nodes = addExam(phases, OBLIQUE)
-    node = drain(segmentationnode.addSegmentation(np.zeros(OBLIQUE.shape, np.uint8), OBLIQUE, nodes[1], name="Result", labels={1: "mass"}))
+    node = drain(
+        segmentationnode.addSegmentation(
+            np.zeros(OBLIQUE.shape, np.uint8), OBLIQUE, nodes[1], name="Result", labels={1: "mass"}
+        )
+    )
     assert node.GetSegmentation().GetNumberOfSegments() == 0
 
 
@@ -119,7 +157,9 @@ def test_nodes_are_written_as_they_lie_in_the_world(scene, phases, tmp_path):  #
     from BreastSegLib.scene import fromnodes
 
     nodes = addExam(phases, OBLIQUE)
-    slicer.util.updateVolumeFromArray(nodes[0], np.arange(np.prod(OBLIQUE.shape), dtype=np.int16).reshape(OBLIQUE.shape) % 999)
+    slicer.util.updateVolumeFromArray(
+        nodes[0], np.arange(np.prod(OBLIQUE.shape), dtype=np.int16).reshape(OBLIQUE.shape) % 999
+    )
     shift = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
     matrix = vtk.vtkMatrix4x4()
     matrix.SetElement(0, 3, 12.0)
@@ -144,6 +184,7 @@ def test_nodes_that_cannot_be_used_say_why(scene, phases, tmp_path):  # noqa: F8
     node = addExam(phases, OBLIQUE)[0]
     bent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLBSplineTransformNode")
     import vtk
+
     spline = slicer.vtkOrientedBSplineTransform()
     image = vtk.vtkImageData()
     image.SetDimensions(4, 4, 4)
@@ -164,7 +205,11 @@ def test_phases_corrected_by_hand(scene, phases):  # noqa: F811
     changed = examflow.correctPhases(exam, [(0, "pre", -90.0), (2, "post", 0.0), (1, "post", 80.0)])
     assert changed.order == (0, 2, 1)
     assert [phase.evidence for phase in changed.phases] == ["tag", "set by hand", "set by hand"]
-    assert [node.GetName() for node in nodes] == ["Exam 1 Pre (-90 s)", "Exam 1 Post 2 (+80 s)", "Exam 1 Post 1 (+0 s)"]
+    assert [node.GetName() for node in nodes] == [
+        "Exam 1 Pre (-90 s)",
+        "Exam 1 Post 2 (+80 s)",
+        "Exam 1 Post 1 (+0 s)",
+    ]
     assert changed.reference is nodes[2]
     for rows, sentence in (([], "Every phase is left out"), ([(1, "post", 0.0), (0, "pre", -9.0)], "not the first")):
         with pytest.raises(BadInput, match=sentence):

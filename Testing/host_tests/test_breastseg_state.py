@@ -51,14 +51,18 @@ def test_sentences_are_translated():
     assert state.whatIsMissing(replace(READY, models=0), str.upper) == "NO MODEL IS INSTALLED."
 
 
-@pytest.mark.parametrize("seconds, text", [(None, ""), (-1, ""), (1, "almost done"), (12.4, "about 12 s left"), (200, "about 3 min left")])
+@pytest.mark.parametrize(
+    "seconds, text", [(None, ""), (-1, ""), (1, "almost done"), (12.4, "about 12 s left"), (200, "about 3 min left")]
+)
 def test_time_left(seconds, text):
     assert state.timeLeft(seconds) == text
 
 
 @pytest.fixture
 def rows():
-    phases = number_phases([("pre", -90, "tag", ()), ("post", 0, "tag", ()), ("post", 60, "tag", ()), ("post", 120, "tag", ())])
+    phases = number_phases(
+        [("pre", -90, "tag", ()), ("post", 0, "tag", ()), ("post", 60, "tag", ()), ("post", 120, "tag", ())]
+    )
     return phaserows.rowsOf(phases, ["A", "B", "C", "D"])
 
 

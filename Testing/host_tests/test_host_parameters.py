@@ -160,7 +160,12 @@ def test_gui_shows_and_changes(tiny):
     ui.titleEdit.text = "Mass"
     ui.modeBox.currentIndex = 0
     ui.smoothBox.checked = False
-    assert (parameters.threshold, parameters.title, parameters.mode, parameters.smooth) == (90.5, "Mass", "fast", False)
+    assert (parameters.threshold, parameters.title, parameters.mode, parameters.smooth) == (
+        90.5,
+        "Mass",
+        "fast",
+        False,
+    )
     parameters.repeats = 7
     assert ui.repeatsBox.value == 7
 

@@ -130,10 +130,20 @@ def test_error_in_virtual_is_logged_and_goes_no_further():
     slotErrors.clear()
 
 
-@pytest.mark.parametrize("code", [
-    "qt.QPushButton(text='x')", "qt.QTimer(parent=w)", "w.setEnabled(enabled=True)", "qt.QLabel(5, 5, 5, 5)",
-    "w.setToolTip()", "w.setToolTip('a', 'b')", "w.resize('a', 3)", "sp.setValue(1.5)", "sp.setValue('1')",
-])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "qt.QPushButton(text='x')",
+        "qt.QTimer(parent=w)",
+        "w.setEnabled(enabled=True)",
+        "qt.QLabel(5, 5, 5, 5)",
+        "w.setToolTip()",
+        "w.setToolTip('a', 'b')",
+        "w.resize('a', 3)",
+        "sp.setValue(1.5)",
+        "sp.setValue('1')",
+    ],
+)
 def test_wrong_calls_raise(code):
     import qt
 
@@ -142,10 +152,19 @@ def test_wrong_calls_raise(code):
         eval(code, scope)
 
 
-@pytest.mark.parametrize("code", [
-    "sp.value = 'a'", "sp.value = 1.5", "le.text = 3", "w.enabled = 'yes'", "w.visible = None", "tw.rowCount = 'b'",
-    "w.clicked = 1", "w.show = 2",
-])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "sp.value = 'a'",
+        "sp.value = 1.5",
+        "le.text = 3",
+        "w.enabled = 'yes'",
+        "w.visible = None",
+        "tw.rowCount = 'b'",
+        "w.clicked = 1",
+        "w.show = 2",
+    ],
+)
 def test_wrong_assignments_raise(code):
     import qt
 
@@ -189,6 +208,7 @@ def test_unreferenced_timer_never_fires(host):
         timer = qt.QTimer()
         timer.timeout.connect(lambda: fired.append(1))
         timer.start(1)
+
     start()
     kept = qt.QTimer()
     kept.timeout.connect(lambda: fired.append(2))

@@ -9,8 +9,9 @@ RECORDED = facts.load() if facts.FACTS_FILE.exists() else {"given": {}, "facts":
 HERE = [fact for fact in RECORDED["facts"] if not facts.needsSlicer(fact)]
 DECLARED = facts.exceptions()
 
-pytestmark = pytest.mark.skipif(not HERE,
-                                reason="the record of the real application (../shared/slicer-5.12) is not here")
+pytestmark = pytest.mark.skipif(
+    not HERE, reason="the record of the real application (../shared/slicer-5.12) is not here"
+)
 
 
 @pytest.fixture(scope="module")

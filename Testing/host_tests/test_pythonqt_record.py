@@ -5,8 +5,9 @@ import json
 import pytest
 from Host.pythonqt import make_record, record
 
-needsShared = pytest.mark.skipif(not record.LIVE_API.exists(),
-                                 reason="the record of the real application (../shared/slicer-5.12) is not here")
+needsShared = pytest.mark.skipif(
+    not record.LIVE_API.exists(), reason="the record of the real application (../shared/slicer-5.12) is not here"
+)
 
 
 @needsShared
@@ -17,8 +18,9 @@ def test_record_is_what_the_generator_makes():
 
 
 @needsShared
-@pytest.mark.parametrize("name", ["qt.QPushButton", "qt.QProcess", "ctk.ctkPathLineEdit", "slicer.qMRMLNodeComboBox",
-                                  "qt.Qt"])
+@pytest.mark.parametrize(
+    "name", ["qt.QPushButton", "qt.QProcess", "ctk.ctkPathLineEdit", "slicer.qMRMLNodeComboBox", "qt.Qt"]
+)
 def test_members_are_the_recorded_ones(name):
     """The flattened members of a class are the union over its recorded bases."""
     classes = json.loads(record.LIVE_API.read_text(encoding="utf-8"))["classes"]

@@ -34,10 +34,12 @@ CONNECTION = """<connection><sender>box</sender><signal>toggled(bool)</signal><r
 @pytest.fixture
 def write(tmp_path):
     """Write a .ui file and return its path."""
+
     def make(items=GOOD, top="QWidget", connections=""):
         path = tmp_path / "Form.ui"
         path.write_text(TEMPLATE.format(items=items, top=top, connections=connections), encoding="utf-8")
         return path
+
     return make
 
 
@@ -70,25 +72,35 @@ def test_connections_work(write, host):
     assert not section.enabled
 
 
-@pytest.mark.parametrize("items, problem", [
-    ('<item><widget class="QNoSuch" name="a"/></item>', "class QNoSuch, which does not exist in Slicer"),
-    ('<item><widget class="ctkWorkflow" name="a"/></item>', "recorded in Slicer but not provided by the host"),
-    ('<item><widget class="QLabel" name="a"><property name="colour"><string>x</string></property></widget></item>',
-     "property colour, which QLabel does not have"),
-    ('<item><widget class="ctkSliderWidget" name="a"><property name="range"><number>1</number></property></widget>'
-     '</item>',
-     "property range"),
-    ('<item><widget class="QLabel" name="a"/></item><item><widget class="QLabel" name="a"/></item>',
-     "two widgets are named a"),
-    ("<item>", "not a Qt Designer file"),
-])
+@pytest.mark.parametrize(
+    "items, problem",
+    [
+        ('<item><widget class="QNoSuch" name="a"/></item>', "class QNoSuch, which does not exist in Slicer"),
+        ('<item><widget class="ctkWorkflow" name="a"/></item>', "recorded in Slicer but not provided by the host"),
+        (
+            '<item><widget class="QLabel" name="a"><property name="colour"><string>x</string></property></widget></item>',
+            "property colour, which QLabel does not have",
+        ),
+        (
+            '<item><widget class="ctkSliderWidget" name="a"><property name="range"><number>1</number></property></widget>'
+            "</item>",
+            "property range",
+        ),
+        (
+            '<item><widget class="QLabel" name="a"/></item><item><widget class="QLabel" name="a"/></item>',
+            "two widgets are named a",
+        ),
+        ("<item>", "not a Qt Designer file"),
+    ],
+)
 def test_bad_files_are_refused(write, host, items, problem):
     with pytest.raises(ValueError, match=problem):
         loadUi(write(items))
 
 
-@pytest.mark.parametrize("old, new", [("toggled(bool)", "noSignal()"), ("setEnabled(bool)", "noSlot()"),
-                                      (">box<", ">nobody<")])
+@pytest.mark.parametrize(
+    "old, new", [("toggled(bool)", "noSignal()"), ("setEnabled(bool)", "noSlot()"), (">box<", ">nobody<")]
+)
 def test_bad_connections_are_refused(write, host, old, new):
     with pytest.raises(ValueError, match="connect"):
         loadUi(write(connections=CONNECTION.replace(old, new)))

@@ -39,13 +39,19 @@ _REASONS = (
         "A downloaded package arrived damaged. Run the same command again; if it happens again, empty pip's cache "
         "(python3 -m pip cache purge).",
     ),
-    (r"Permission denied|WinError 5\b|Errno 13", "A file could not be written. Check that you own the project folder."),
+    (
+        r"Permission denied|WinError 5\b|Errno 13",
+        "A file could not be written. Check that you own the project folder.",
+    ),
     (
         r"error: command '?\S+'? failed|Microsoft Visual C\+\+|Failed building wheel for|subprocess-exited-with-error",
         "A package had to be built from source and that failed; usually there is no ready-made wheel for Python "
         "{python} on this system. Use Python 3.11 or 3.12 for a 64-bit system.",
     ),
-    (r"MemoryError|Cannot allocate memory", "The memory ran out. Close other programs and run the same command again."),
+    (
+        r"MemoryError|Cannot allocate memory",
+        "The memory ran out. Close other programs and run the same command again.",
+    ),
 )
 
 

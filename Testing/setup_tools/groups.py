@@ -34,7 +34,9 @@ def read_junit(path):
     """Return the `Counts` of a JUnit XML file; a missing or cut-off file counts as one failure."""
     try:
         suites = list(xml.parse(path).getroot().iter("testsuite"))
-        number = {name: sum(int(s.get(name, 0)) for s in suites) for name in ("tests", "failures", "errors", "skipped")}
+        number = {
+            name: sum(int(s.get(name, 0)) for s in suites) for name in ("tests", "failures", "errors", "skipped")
+        }
     except (OSError, xml.ParseError, ValueError):
         return Counts(failed=1)
     failed = number["failures"] + number["errors"]

@@ -53,7 +53,9 @@ class Progress:
         seconds = int(time.monotonic() - self.start)
         clock = f"{seconds // 60}:{seconds % 60:02d}"
         if self.to_install:
-            return f"[{clock}] Installing: {min(self.installed, self.to_install)} of {self.to_install} packages written"
+            return (
+                f"[{clock}] Installing: {min(self.installed, self.to_install)} of {self.to_install} packages written"
+            )
         of = f" of about {self.expected}" if self.expected >= len(self.found) and self.expected else ""
         size = f", {self.megabytes:.0f} MB" if self.megabytes else ""
         return f"[{clock}] Packages: {len(self.found)}{of}{size}; now {self.current or 'starting'}"

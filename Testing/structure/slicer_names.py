@@ -22,7 +22,9 @@ def chains(tree):
             if isinstance(base, ast.Name) and base.id in ("qt", "ctk", "vtk", "slicer"):
                 yield node.lineno, [base.id, *reversed(parts)]
         elif (
-            isinstance(node, ast.ImportFrom) and not node.level and node.module.split(".")[0] in ("qt", "ctk", "slicer")
+            isinstance(node, ast.ImportFrom)
+            and not node.level
+            and node.module.split(".")[0] in ("qt", "ctk", "slicer")
         ):
             for alias in node.names:
                 if alias.name != "*":
@@ -73,7 +75,8 @@ def problems(path, root, record):
     """Return a sentence for every name in a Python file that Slicer does not have."""
     where = path.relative_to(root).as_posix()
     found = {
-        (line, unknown(parts, record)) for line, parts in chains(ast.parse(path.read_text(encoding="utf-8"), str(path)))
+        (line, unknown(parts, record))
+        for line, parts in chains(ast.parse(path.read_text(encoding="utf-8"), str(path)))
     }
     return [f"{where}:{line}: {name} does not exist in Slicer" for line, name in sorted(found) if name]
 
@@ -112,7 +115,9 @@ def ui_problems(path, root, record):
 def ui_names(path):
     """Return the names of the widgets, layouts and actions in a .ui file."""
     return {
-        e.get("name") for kind in ("widget", "layout", "action", "spacer") for e in xml.parse(path).getroot().iter(kind)
+        e.get("name")
+        for kind in ("widget", "layout", "action", "spacer")
+        for e in xml.parse(path).getroot().iter(kind)
     }
 
 

@@ -34,17 +34,44 @@ def image(array, z, *, series=5, orientation=AXIAL, spacing=SPACING, step=STEP, 
     """Return one classic MR image; `tags` override or, with None, remove."""
     uid = generate_uid()
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID, meta.TransferSyntaxUID = MR, uid, ExplicitVRLittleEndian
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID, meta.TransferSyntaxUID = (
+        MR,
+        uid,
+        ExplicitVRLittleEndian,
+    )
     d = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     normal = np.cross(orientation[:3], orientation[3:])
-    values = {"SOPClassUID": MR, "SOPInstanceUID": uid, "Modality": "MR", "PatientID": "ID1", "PatientName": NAME, "StudyInstanceUID": STUDY,
-              "StudyDate": "20240105", "SeriesInstanceUID": generate_uid(entropy_srcs=[f"series {series}"]), "SeriesNumber": series,
-              "FrameOfReferenceUID": FRAME, "ImageType": ["ORIGINAL", "PRIMARY", "M", "ND"], "SeriesDescription": "t1 fl3d tra dynamic",
-              "EchoTime": 1.8, "RepetitionTime": 4.5, "FlipAngle": 10, "ImageOrientationPatient": list(orientation),
-              "ImagePositionPatient": [round(float(v), 6) for v in np.array(origin) + normal * step * z], "PixelSpacing": list(spacing[::-1]),
-              "SliceThickness": 99, "SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2", "Rows": array.shape[0],
-              "Columns": array.shape[1], "BitsAllocated": 16, "BitsStored": 12, "HighBit": 11, "PixelRepresentation": 0,
-              "PixelData": array.tobytes(), **tags}
+    values = {
+        "SOPClassUID": MR,
+        "SOPInstanceUID": uid,
+        "Modality": "MR",
+        "PatientID": "ID1",
+        "PatientName": NAME,
+        "StudyInstanceUID": STUDY,
+        "StudyDate": "20240105",
+        "SeriesInstanceUID": generate_uid(entropy_srcs=[f"series {series}"]),
+        "SeriesNumber": series,
+        "FrameOfReferenceUID": FRAME,
+        "ImageType": ["ORIGINAL", "PRIMARY", "M", "ND"],
+        "SeriesDescription": "t1 fl3d tra dynamic",
+        "EchoTime": 1.8,
+        "RepetitionTime": 4.5,
+        "FlipAngle": 10,
+        "ImageOrientationPatient": list(orientation),
+        "ImagePositionPatient": [round(float(v), 6) for v in np.array(origin) + normal * step * z],
+        "PixelSpacing": list(spacing[::-1]),
+        "SliceThickness": 99,
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "Rows": array.shape[0],
+        "Columns": array.shape[1],
+        "BitsAllocated": 16,
+        "BitsStored": 12,
+        "HighBit": 11,
+        "PixelRepresentation": 0,
+        "PixelData": array.tobytes(),
+        **tags,
+    }
     for name, value in values.items():
         if value is not None:
             setattr(d, name, value)
@@ -74,16 +101,30 @@ def clocks(vendor, p, z, start, interval, one_series):
     now, first = start + p * interval, start if one_series else start + p * interval
     day = {name: "20240105" for name in ("ContentDate", "AcquisitionDate", "SeriesDate")}
     if vendor == "philips":
-        return day | {"ContentTime": clock(now), "AcquisitionTime": clock(first), "SeriesTime": clock(start if one_series else now),
-                      "TriggerTime": p * interval * 1000 if one_series else 0, "TemporalPositionIdentifier": p + 1 if one_series else 1,
-                      "NumberOfTemporalPositions": 4}
+        return day | {
+            "ContentTime": clock(now),
+            "AcquisitionTime": clock(first),
+            "SeriesTime": clock(start if one_series else now),
+            "TriggerTime": p * interval * 1000 if one_series else 0,
+            "TemporalPositionIdentifier": p + 1 if one_series else 1,
+            "NumberOfTemporalPositions": 4,
+        }
     if vendor == "ge":
         # The trigger time differs a little for every image; the acquisition time is that of the series.
         trigger = (p * interval if one_series else 0) * 1000 + 7 * z + 1
-        return day | {"ContentTime": clock(now), "AcquisitionTime": clock(first), "SeriesTime": clock(first), "TriggerTime": trigger}
+        return day | {
+            "ContentTime": clock(now),
+            "AcquisitionTime": clock(first),
+            "SeriesTime": clock(first),
+            "TriggerTime": trigger,
+        }
     # Images of one phase are written one after the other.
-    return day | {"ContentTime": clock(now + 60 + 0.2 * z), "AcquisitionTime": clock(now), "SeriesTime": clock(first),
-                  "AcquisitionNumber": p + 1 if one_series else 1}
+    return day | {
+        "ContentTime": clock(now + 60 + 0.2 * z),
+        "AcquisitionTime": clock(now),
+        "SeriesTime": clock(first),
+        "AcquisitionNumber": p + 1 if one_series else 1,
+    }
 
 
 def write(folder, images, seed=0, names=None):

@@ -39,9 +39,15 @@ def named_matrices():
     """Return direction matrices of the usual acquisitions, by name."""
     sagittal = np.array([[0, 0, 1], [1, 0, 0], [0, -1, 0]], float)
     coronal = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]], float)
-    return {"axial": np.eye(3), "head first z down": np.diag([1.0, 1.0, -1.0]), "x and y flipped": np.diag([-1.0, -1.0, 1.0]),
-            "sagittal": sagittal, "coronal": coronal, "oblique": rotation(17, 2) @ rotation(-9, 0),
-            "oblique sagittal": rotation(12, 1) @ sagittal}
+    return {
+        "axial": np.eye(3),
+        "head first z down": np.diag([1.0, 1.0, -1.0]),
+        "x and y flipped": np.diag([-1.0, -1.0, 1.0]),
+        "sagittal": sagittal,
+        "coronal": coronal,
+        "oblique": rotation(17, 2) @ rotation(-9, 0),
+        "oblique sagittal": rotation(12, 1) @ sagittal,
+    }
 
 
 @st.composite

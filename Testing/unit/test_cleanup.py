@@ -51,7 +51,12 @@ def test_rows_against_scipy(seed):
     image = Volume(array, GEOMETRY).to_sitk()
     for label in range(1, count + 1):
         zyx = ndimage.center_of_mass(labels == label)
-        expected.append((int((labels == label).sum()), *image.TransformContinuousIndexToPhysicalPoint(tuple(float(v) for v in zyx[::-1]))))
+        expected.append(
+            (
+                int((labels == label).sum()),
+                *image.TransformContinuousIndexToPhysicalPoint(tuple(float(v) for v in zyx[::-1])),
+            )
+        )
     rows = [(row["voxels"], *row["centroid_lps"]) for row in label_components(Volume(array, GEOMETRY))[1]]
     np.testing.assert_allclose(sorted(rows), np.reshape(sorted(expected), np.shape(sorted(rows))), atol=2e-3)
 
@@ -82,7 +87,10 @@ def test_the_input_is_not_changed():
 def test_removed_rows_say_which_step():
     _, removed = clean(STEP, Volume(random_mask(5, 0.05), GEOMETRY))
     assert removed
-    assert all(set(row) == {"step", "voxels", "volume_mm3", "centroid_lps"} and row["step"] == "largest-component" for row in removed)
+    assert all(
+        set(row) == {"step", "voxels", "volume_mm3", "centroid_lps"} and row["step"] == "largest-component"
+        for row in removed
+    )
 
 
 def test_no_steps_change_nothing():

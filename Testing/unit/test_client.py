@@ -75,6 +75,7 @@ def works(client):
 
 # --- a conversation ----------------------------------------------------------------------------------------------------
 
+
 def test_request_and_answer(client):
     ready(client)
     result = client.wait(client.send("predict", value={"path": "/a é 乳"}), timeout=10)
@@ -139,7 +140,10 @@ def test_wait_has_a_limit(client):
 
 # --- a worker that fails -----------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("line", ["Loading weights 50%", "[1, 2]", '{"id": 1}', "\xff\xfe\x00", '{"event": "result", '])
+
+@pytest.mark.parametrize(
+    "line", ["Loading weights 50%", "[1, 2]", '{"id": 1}', "\xff\xfe\x00", '{"event": "result", ']
+)
 def test_garbage_ends_the_worker(client, line):
     event = failure(client, mode="garbage", line=line)
     assert event["code"] == "worker-died"
@@ -240,6 +244,7 @@ def test_interpreter_without_the_library(tmp_path, monkeypatch):
 
 # --- cancelling --------------------------------------------------------------------------------------------------------
 
+
 def test_cancel_obeyed(client):
     number = client.send("predict", mode="obey")
     collect(client)
@@ -295,6 +300,7 @@ def test_cancel_when_idle_does_nothing(client):
 
 
 # --- start and end -----------------------------------------------------------------------------------------------------
+
 
 def test_two_clients_at_once(fake):
     with WorkerClient() as one, WorkerClient() as two:
@@ -370,7 +376,14 @@ def test_twenty_starts_leak_nothing(fake):
 
 
 def test_environment_of_the_worker(fake, tmp_path):
-    environment = {**os.environ, "ITK_AUTOLOAD_PATH": "/x", "PYTHONSTARTUP": "/x.py", "PYTHONINSPECT": "1", "MINE": "é", "PYTHONPATH": str(tmp_path)}
+    environment = {
+        **os.environ,
+        "ITK_AUTOLOAD_PATH": "/x",
+        "PYTHONSTARTUP": "/x.py",
+        "PYTHONINSPECT": "1",
+        "MINE": "é",
+        "PYTHONPATH": str(tmp_path),
+    }
     with WorkerClient(environment=environment) as client:
         seen = client.wait(client.send("read"), timeout=10)["environment"]
     assert not {"ITK_AUTOLOAD_PATH", "PYTHONSTARTUP", "PYTHONINSPECT"} & set(seen)

@@ -12,10 +12,30 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 PHASES = 3
-DECIDING = ("ContentTime", "AcquisitionTime", "SeriesTime", "TriggerTime", "TemporalPositionIdentifier", "AcquisitionNumber",
-            "SeriesNumber", "InstanceNumber", "SeriesInstanceUID", "ImageType", "SeriesDescription", "ContentDate", "AcquisitionDate",
-            "Manufacturer", "EchoTime", "FrameOfReferenceUID", "SOPInstanceUID", "StudyInstanceUID", "ContrastBolusAgent", "Modality",
-            "ImagePositionPatient", "PatientID")
+DECIDING = (
+    "ContentTime",
+    "AcquisitionTime",
+    "SeriesTime",
+    "TriggerTime",
+    "TemporalPositionIdentifier",
+    "AcquisitionNumber",
+    "SeriesNumber",
+    "InstanceNumber",
+    "SeriesInstanceUID",
+    "ImageType",
+    "SeriesDescription",
+    "ContentDate",
+    "AcquisitionDate",
+    "Manufacturer",
+    "EchoTime",
+    "FrameOfReferenceUID",
+    "SOPInstanceUID",
+    "StudyInstanceUID",
+    "ContrastBolusAgent",
+    "Modality",
+    "ImagePositionPatient",
+    "PatientID",
+)
 kinds = st.tuples(st.sampled_from(list(phantom.MANUFACTURERS)), st.booleans())
 few = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
@@ -72,7 +92,11 @@ def test_tags_dropped_from_some_images_give_the_same_order_or_a_sentence(kind, t
 
 
 @few
-@given(kinds, st.sampled_from(("ContentTime", "AcquisitionTime", "TriggerTime", "TemporalPositionIdentifier", "SeriesTime")), st.randoms())
+@given(
+    kinds,
+    st.sampled_from(("ContentTime", "AcquisitionTime", "TriggerTime", "TemporalPositionIdentifier", "SeriesTime")),
+    st.randoms(),
+)
 def test_swapped_times_never_pass_in_silence(kind, tag, chance):
     images, arrays = exam_of(kind)
     values = [d.get(tag) for d in images]
@@ -90,7 +114,11 @@ def test_lost_images_are_never_overlooked(kind, lost):
 
 
 @few
-@given(kinds, st.lists(st.tuples(st.integers(0, 1500), st.integers(0, 255)), min_size=1, max_size=12), st.integers(0, 1600))
+@given(
+    kinds,
+    st.lists(st.tuples(st.integers(0, 1500), st.integers(0, 255)), min_size=1, max_size=12),
+    st.integers(0, 1600),
+)
 def test_damaged_bytes_never_crash(kind, changes, length):
     images, _ = exam_of(kind)
 
@@ -101,7 +129,7 @@ def test_damaged_bytes_never_crash(kind, changes, length):
         for place, value in changes:
             data[place % len(data)] = value
         with open(path, "wb") as stream:
-            stream.write(data[:max(length, 140)])
+            stream.write(data[: max(length, 140)])
 
     exam = read(images, damage=damage)
     assert exam is None or len(exam.phases) <= PHASES

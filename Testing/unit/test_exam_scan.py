@@ -46,7 +46,9 @@ def test_vendors(tmp_path, vendor, one_series):
 
 
 def test_phase_10_comes_after_phase_2_whatever_the_text_order(tmp_path):
-    images, arrays = phantom.dynamic("", phases=12, TemporalPositionIdentifier=lambda p, z: p + 1, AcquisitionTime=None, ContentTime=None)
+    images, arrays = phantom.dynamic(
+        "", phases=12, TemporalPositionIdentifier=lambda p, z: p + 1, AcquisitionTime=None, ContentTime=None
+    )
     names = [f"phase{p + 1}_{z}.dcm" for p in range(12) for z in range(phantom.SLICES)]
     found = in_order(phantom.write(tmp_path, images, names=names), arrays)
     assert [p.time_s for p in found.phases] == [None] * 12
@@ -54,14 +56,21 @@ def test_phase_10_comes_after_phase_2_whatever_the_text_order(tmp_path):
 
 
 def test_series_10_comes_after_series_9_without_any_clock_and_that_is_said(tmp_path):
-    images, arrays = phantom.dynamic("siemens", 3, False, series=lambda p, z: p + 9, AcquisitionTime=None, ContentTime=None, SeriesTime=None)
+    images, arrays = phantom.dynamic(
+        "siemens", 3, False, series=lambda p, z: p + 9, AcquisitionTime=None, ContentTime=None, SeriesTime=None
+    )
     found = in_order(phantom.write(tmp_path, images), arrays)
     assert any("series number" in note for note in found.notes)
 
 
 def test_temporal_resolution_gives_the_times(tmp_path):
-    images, arrays = phantom.dynamic("", TemporalPositionIdentifier=lambda p, z: p + 1, AcquisitionTime=None, ContentTime=None,
-                                     TemporalResolution=65000)
+    images, arrays = phantom.dynamic(
+        "",
+        TemporalPositionIdentifier=lambda p, z: p + 1,
+        AcquisitionTime=None,
+        ContentTime=None,
+        TemporalResolution=65000,
+    )
     assert [p.time_s for p in in_order(phantom.write(tmp_path, images), arrays).phases] == [-65, 0, 65, 130]
 
 
@@ -103,8 +112,12 @@ def test_injection_time_decides_pre(tmp_path):
 
 
 def test_contradictory_pre_is_refused(tmp_path):
-    images, _ = phantom.dynamic("siemens", one_series=False, ContrastBolusAgent=lambda p, z: "" if p < 1 else "Gd",
-                                SeriesDescription=lambda p, z: "pre" if p < 2 else "post")
+    images, _ = phantom.dynamic(
+        "siemens",
+        one_series=False,
+        ContrastBolusAgent=lambda p, z: "" if p < 1 else "Gd",
+        SeriesDescription=lambda p, z: "pre" if p < 2 else "post",
+    )
     line = refused(phantom.write(tmp_path, images))
     assert "contrast agent tag the first 1" in line and "series description the first 2" in line
     images, _ = phantom.dynamic("siemens", ContrastBolusAgent=lambda p, z: "" if p == 2 else "Gd")
@@ -118,11 +131,15 @@ def test_all_phases_after_contrast(tmp_path):
     assert any("No phase before contrast" in note for note in found.notes)
 
 
-@pytest.mark.parametrize("tags", [
-    {"ContentTime": lambda p, z: phantom.clock(36000 - 70 * p)},
-    {"TemporalPositionIdentifier": lambda p, z: 9 - p},
-    {"TriggerTime": lambda p, z: 1000.0 * (400 - 70 * p)},
-], ids=lambda tags: next(iter(tags)))
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"ContentTime": lambda p, z: phantom.clock(36000 - 70 * p)},
+        {"TemporalPositionIdentifier": lambda p, z: 9 - p},
+        {"TriggerTime": lambda p, z: 1000.0 * (400 - 70 * p)},
+    ],
+    ids=lambda tags: next(iter(tags)),
+)
 def test_clocks_that_contradict_one_another_are_refused(tmp_path, tags):
     images, _ = phantom.dynamic("philips", AcquisitionTime=lambda p, z: phantom.clock(36000 + 70 * p), **tags)
     assert "different orders" in refused(phantom.write(tmp_path, images))
@@ -130,12 +147,19 @@ def test_clocks_that_contradict_one_another_are_refused(tmp_path, tags):
 
 def test_series_that_contradict_one_another_are_refused(tmp_path):
     images, _ = phantom.dynamic("siemens", one_series=False, ContentTime=lambda p, z: phantom.clock(36000 - 70 * p))
-    assert "acquisition time and the content time put the series in different orders" in refused(phantom.write(tmp_path, images))
+    assert "acquisition time and the content time put the series in different orders" in refused(
+        phantom.write(tmp_path, images)
+    )
 
 
 def test_two_reconstructions_of_one_acquisition_are_refused(tmp_path):
-    images, _ = phantom.dynamic("siemens", one_series=False, AcquisitionTime=phantom.clock(36000), ContentTime=phantom.clock(36100),
-                                SeriesTime=phantom.clock(36000))
+    images, _ = phantom.dynamic(
+        "siemens",
+        one_series=False,
+        AcquisitionTime=phantom.clock(36000),
+        ContentTime=phantom.clock(36100),
+        SeriesTime=phantom.clock(36000),
+    )
     assert "at the same time" in refused(phantom.write(tmp_path, images))
 
 
@@ -172,7 +196,9 @@ def test_other_matrix_is_left_out(tmp_path):
     assert found.left_out == (("series 3", "not like the dynamic: matrix 6 × 6 instead of 10 × 8"),)
 
 
-@pytest.mark.parametrize(("tags", "noted"), [({"FlipAngle": 2.0}, True), ({"EchoTime": 2.9}, True), ({"EchoTime": 110.0}, False)])
+@pytest.mark.parametrize(
+    ("tags", "noted"), [({"FlipAngle": 2.0}, True), ({"EchoTime": 2.9}, True), ({"EchoTime": 110.0}, False)]
+)
 def test_series_much_like_the_dynamic_is_worth_a_note(tmp_path, tags, noted):
     images, _ = phantom.dynamic("siemens")
     other, _ = phantom.dynamic("siemens", 1, start=35000.0, series=4, **tags)
@@ -225,9 +251,14 @@ def test_uneven_slices_are_refused_with_the_place(tmp_path):
     assert "unevenly spaced: 3.40 mm between slices 2 and 3 of 4" in line
 
 
-@pytest.mark.parametrize(("tag", "value", "word"), [
-    ("Rows", 6, "matrix (10 × "), ("PixelSpacing", [1.0, 1.0], "pixel size"),
-    ("ImageOrientationPatient", [0.8, 0.6, 0, -0.6, 0.8, 0], "orientation")])
+@pytest.mark.parametrize(
+    ("tag", "value", "word"),
+    [
+        ("Rows", 6, "matrix (10 × "),
+        ("PixelSpacing", [1.0, 1.0], "pixel size"),
+        ("ImageOrientationPatient", [0.8, 0.6, 0, -0.6, 0.8, 0], "orientation"),
+    ],
+)
 def test_images_of_one_phase_that_differ_are_refused(tmp_path, tag, value, word):
     images, _ = phantom.dynamic("ge")
     line = refused(phantom.write(tmp_path, [*images[:-1], phantom.changed(images[-1:], **{tag: value})[0]]))
@@ -275,7 +306,9 @@ def test_single_phase_is_read_and_said(tmp_path):
     images, _ = phantom.dynamic("siemens", 1)
     found = scan(phantom.write(tmp_path, images))
     assert [p.name for p in found.phases] == ["pre"] and "Only one phase" in found.notes[-1]
-    with_agent = scan(phantom.write(tmp_path / "b", phantom.changed(images, ContrastBolusAgent="Gd", SOPInstanceUID=None)))
+    with_agent = scan(
+        phantom.write(tmp_path / "b", phantom.changed(images, ContrastBolusAgent="Gd", SOPInstanceUID=None))
+    )
     assert [p.name for p in with_agent.phases] == ["post1"]
 
 
@@ -296,10 +329,13 @@ def test_scan_can_be_cancelled(tmp_path):
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the real series are not beside the project")
-@pytest.mark.parametrize(("name", "words"), [
-    ("ge-no-temporal-index", "3 images at each of 15 slice places (the tags claim 10 time points)"),
-    ("philips-two-images-per-phase", "8 time points by trigger time: 2 images at each place and time"),
-    ("philips-enhanced", "Enhanced multi-frame DICOM is recognised but cannot be read yet (series 801)"),
-])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ge-no-temporal-index", "3 images at each of 15 slice places (the tags claim 10 time points)"),
+        ("philips-two-images-per-phase", "8 time points by trigger time: 2 images at each place and time"),
+        ("philips-enhanced", "Enhanced multi-frame DICOM is recognised but cannot be read yet (series 801)"),
+    ],
+)
 def test_awkward_real_series_are_refused_with_the_reason(name, words):
     assert words in refused(REAL / name)

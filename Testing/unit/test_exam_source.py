@@ -48,10 +48,15 @@ def three(tmp_path):
 # --- DICOM
 
 
-@pytest.mark.parametrize("orientation", [(1, 0, 0, 0, 1, 0), (0, 1, 0, 0, 0, -1), (0, 1, 0, 0, 0, 1), (-1, 0, 0, 0, 1, 0), OBLIQUE],
-                         ids=["axial", "sagittal", "sagittal flipped", "axial flipped", "oblique"])
+@pytest.mark.parametrize(
+    "orientation",
+    [(1, 0, 0, 0, 1, 0), (0, 1, 0, 0, 0, -1), (0, 1, 0, 0, 0, 1), (-1, 0, 0, 0, 1, 0), OBLIQUE],
+    ids=["axial", "sagittal", "sagittal flipped", "axial flipped", "oblique"],
+)
 def test_voxels_and_place_agree_with_another_reader(tmp_path, orientation):
-    images, _ = dynamic("siemens", 3, one_series=False, orientation=orientation, RescaleSlope=1.5, RescaleIntercept=-20)
+    images, _ = dynamic(
+        "siemens", 3, one_series=False, orientation=orientation, RescaleSlope=1.5, RescaleIntercept=-20
+    )
     write(tmp_path, images)
     exam = read_exam({"folder": tmp_path})
     reader = sitk.ImageSeriesReader()
@@ -118,7 +123,10 @@ def test_dicom_phases_on_other_grids_are_resampled_and_said(tmp_path):
     # One millimetre of 2.5: the first slice lies outside, the others mix 40 % of the slice below with 60 % of their own.
     expected = 0.4 * arrays[0][0].astype(float) + 0.6 * arrays[0][1]
     np.testing.assert_allclose(exam.volumes[0].array[1], expected, rtol=1e-5)
-    assert len(exam.notes) == 1 and "Phase pre was resampled to the grid of phase post1: first voxels 1.00 mm apart" in exam.notes[0]
+    assert (
+        len(exam.notes) == 1
+        and "Phase pre was resampled to the grid of phase post1: first voxels 1.00 mm apart" in exam.notes[0]
+    )
 
 
 def test_progress_reaches_its_end_and_cancel_is_heard_at_every_step(tmp_path):
@@ -157,7 +165,11 @@ def test_files_in_order(three):
 def test_times_given_by_the_user(three):
     exam = read_exam({"files": three, "times": [0, 130, 210.5]})
     assert [p.time_s for p in exam.phases] == [-130, 0, 80.5]
-    for times, words in (([0, 1], "2 times are given for 3 phases"), ([0, 5, 5], "do not rise"), (["a", 1, 2], "not numbers")):
+    for times, words in (
+        ([0, 1], "2 times are given for 3 phases"),
+        ([0, 5, 5], "do not rise"),
+        (["a", 1, 2], "not numbers"),
+    ):
         assert words in refused({"files": three, "times": times})
 
 
@@ -190,8 +202,14 @@ def test_bad_files_are_named(tmp_path, three):
     (tmp_path / "phase.png").write_bytes(b"x")
     sitk.WriteImage(sitk.Image(5, 5, sitk.sitkFloat32), str(tmp_path / "flat.mha"))
     sitk.WriteImage(sitk.Image([5, 5, 5], sitk.sitkVectorFloat32, 3), str(tmp_path / "colour.nrrd"))
-    for name, words in (("gone.nii", "does not exist"), ("text.nii", "damaged, incomplete or not an image"), ("cut.nii.gz", "damaged"),
-                        ("phase.png", "not known"), ("flat.mha", "not three-dimensional"), ("colour.nrrd", "3 values in each voxel")):
+    for name, words in (
+        ("gone.nii", "does not exist"),
+        ("text.nii", "damaged, incomplete or not an image"),
+        ("cut.nii.gz", "damaged"),
+        ("phase.png", "not known"),
+        ("flat.mha", "not three-dimensional"),
+        ("colour.nrrd", "3 values in each voxel"),
+    ):
         line = refused({"files": [three[0], tmp_path / name]})
         assert words in line and name in line
     assert "folder, not an image file" in refused({"files": [tmp_path]})
@@ -259,12 +277,16 @@ def test_values_that_are_no_numbers_are_counted(tmp_path, three, value):
 
 def test_constant_image(tmp_path, three):
     flat = Volume(np.full(GRID.shape, 7, np.float32), GRID)
-    assert "constant: every voxel is 7 (phase post1)" in refused({"files": [three[0], save(tmp_path / "c.nrrd", flat)]})
+    assert "constant: every voxel is 7 (phase post1)" in refused(
+        {"files": [three[0], save(tmp_path / "c.nrrd", flat)]}
+    )
 
 
 def test_absurd_sizes(tmp_path, three):
-    header = "NRRD0004\ntype: short\ndimension: 3\nsizes: 3000 3000 3000\nendian: little\nencoding: raw\nspace: left-posterior-superior\n" \
-             "space directions: (1,0,0) (0,1,0) (0,0,1)\nspace origin: (0,0,0)\n\n"
+    header = (
+        "NRRD0004\ntype: short\ndimension: 3\nsizes: 3000 3000 3000\nendian: little\nencoding: raw\nspace: left-posterior-superior\n"
+        "space directions: (1,0,0) (0,1,0) (0,0,1)\nspace origin: (0,0,0)\n\n"
+    )
     (tmp_path / "huge.nrrd").write_bytes(header.encode())
     assert "too large for a breast MRI phase" in refused({"files": [three[0], tmp_path / "huge.nrrd"]})
     tiny = Geometry(GRID.shape, (0.001, 0.001, 0.002))

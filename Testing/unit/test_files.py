@@ -115,8 +115,13 @@ def small_disk(tmp_path):
     """A disk of 64 kB."""
     folder = tmp_path / "small"
     folder.mkdir()
-    mounted = sys.platform == "linux" and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True,
-                                                        check=False).returncode == 0
+    mounted = (
+        sys.platform == "linux"
+        and subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
     if not mounted:
         pytest.skip("a small disk can only be mounted by root on Linux")
     yield folder
@@ -126,16 +131,23 @@ def small_disk(tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="file size limits are POSIX")
 def test_file_size_limit(tmp_path):
     """What a quota does: the write fails in the middle of the file."""
-    script = ("import resource, sys\n"
-              "from BreastSegLib.errors import BadInput\n"
-              "from BreastSegLib.files import write_json\n"
-              "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
-              "try:\n"
-              "    write_json(sys.argv[1], {'text': 'x' * 100000})\n"
-              "except BadInput as error:\n"
-              "    sys.stdout.write(error.line)\n")
-    result = subprocess.run([sys.executable, "-c", script, str(tmp_path / "a.json")], capture_output=True, text=True, check=True,
-                            env={**os.environ, "PYTHONPATH": str(LIBRARY)})
+    script = (
+        "import resource, sys\n"
+        "from BreastSegLib.errors import BadInput\n"
+        "from BreastSegLib.files import write_json\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try:\n"
+        "    write_json(sys.argv[1], {'text': 'x' * 100000})\n"
+        "except BadInput as error:\n"
+        "    sys.stdout.write(error.line)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "a.json")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(LIBRARY)},
+    )
     assert result.stdout.startswith("The file could not be written: File too large")
     assert names(tmp_path) == []
 
@@ -162,7 +174,9 @@ def test_json_without_nan(tmp_path):
     assert names(tmp_path) == []
 
 
-@pytest.mark.parametrize(("content", "words"), [(None, "cannot be read"), (b"{", "not valid JSON"), (b"\xff\xfe{}", "not valid JSON")])
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "cannot be read"), (b"{", "not valid JSON"), (b"\xff\xfe{}", "not valid JSON")]
+)
 def test_unreadable_json(tmp_path, content, words):
     path = tmp_path / "a.json"
     if content is not None:

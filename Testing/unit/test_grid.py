@@ -22,7 +22,11 @@ def corner(geometry, bits):
     image.SetSpacing(geometry.spacing)
     image.SetOrigin(geometry.origin)
     image.SetDirection(geometry.direction)
-    return np.array(image.TransformContinuousIndexToPhysicalPoint([n - 0.5 if bit else -0.5 for bit, n in zip(bits, image.GetSize())]))
+    return np.array(
+        image.TransformContinuousIndexToPhysicalPoint(
+            [n - 0.5 if bit else -0.5 for bit, n in zip(bits, image.GetSize())]
+        )
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -41,11 +45,15 @@ def test_axial_lies_closest_to_the_patient(geometry):
     turned = target_geometry(geometry, orientation="axial")
     assert np.all(np.diag(turned.matrix) > 0.5)
     assert np.linalg.det(turned.matrix) == pytest.approx(1)
-    assert {tuple(np.round(c, 4) + 0.0) for c in turned.corners()} == {tuple(np.round(c, 4) + 0.0) for c in geometry.corners()}
+    assert {tuple(np.round(c, 4) + 0.0) for c in turned.corners()} == {
+        tuple(np.round(c, 4) + 0.0) for c in geometry.corners()
+    }
 
 
 @settings(max_examples=60, deadline=None)
-@given(geometries(), st.tuples(*[st.sampled_from((0.6, 1.0, 1.7, 4.0))] * 3), st.sampled_from(("axial", "as-acquired")))
+@given(
+    geometries(), st.tuples(*[st.sampled_from((0.6, 1.0, 1.7, 4.0))] * 3), st.sampled_from(("axial", "as-acquired"))
+)
 def test_target_fills_the_same_box(geometry, spacing, orientation):
     turned = target_geometry(geometry, orientation=orientation)
     target = target_geometry(geometry, spacing, orientation)
@@ -120,8 +128,16 @@ def test_oblique_turning_keeps_every_value_at_its_place(name):
     target = target_geometry(geometry, orientation="axial")
     result = resample(volume, target, "bspline")
     np.testing.assert_array_equal(np.sort(result.array, axis=None), np.sort(volume.array, axis=None))
-    nearest = sitk.Resample(volume.to_sitk(), target.shape[::-1], sitk.Transform(), sitk.sitkNearestNeighbor, target.origin, target.spacing,
-                            target.direction, -1.0)
+    nearest = sitk.Resample(
+        volume.to_sitk(),
+        target.shape[::-1],
+        sitk.Transform(),
+        sitk.sitkNearestNeighbor,
+        target.origin,
+        target.spacing,
+        target.direction,
+        -1.0,
+    )
     np.testing.assert_array_equal(result.array, sitk.GetArrayFromImage(nearest))
 
 

@@ -15,8 +15,10 @@ from BreastSegLib.reports.terminology import segment_color, segment_name, termin
 from BreastSegLib.volume import Volume
 from geometry_cases import centred, named_matrices
 
-NAMES = {1: (segment_name("mass", "left"), terminology_entry("mass", "left"), segment_color("mass")),
-         2: (segment_name("neoplasm"), terminology_entry("neoplasm"), segment_color("neoplasm"))}
+NAMES = {
+    1: (segment_name("mass", "left"), terminology_entry("mass", "left"), segment_color("mass")),
+    2: (segment_name("neoplasm"), terminology_entry("neoplasm"), segment_color("neoplasm")),
+}
 
 
 def make_mask(matrix="oblique", dtype=np.uint8):
@@ -55,7 +57,10 @@ def test_probabilities_are_no_segmentation(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-@pytest.mark.parametrize(("name", "ending"), [("a.NII.GZ", ".nii.gz"), ("a.b.seg.nrrd", ".seg.nrrd"), ("a.nrrd", ".nrrd"), ("x.mha", ".mha")])
+@pytest.mark.parametrize(
+    ("name", "ending"),
+    [("a.NII.GZ", ".nii.gz"), ("a.b.seg.nrrd", ".seg.nrrd"), ("a.nrrd", ".nrrd"), ("x.mha", ".mha")],
+)
 def test_format_by_ending(name, ending):
     assert mask_format(name) == ending
 
@@ -78,6 +83,7 @@ def test_existing_files_are_kept(tmp_path):
 
 # --- a segmentation in Slicer ------------------------------------------------------------------------------------------
 
+
 @pytest.fixture(scope="module")
 def read_segmentation():
     """Return a function that reads a file as Slicer 5.12 does: segments by name, and the segmentation."""
@@ -92,8 +98,10 @@ def read_segmentation():
         storage.SetFileName(str(path))
         assert storage.ReadData(node) == 1
         segmentation = node.GetSegmentation()
-        return node, {segmentation.GetNthSegment(n).GetName(): (segmentation.GetNthSegmentID(n), segmentation.GetNthSegment(n))
-                      for n in range(segmentation.GetNumberOfSegments())}
+        return node, {
+            segmentation.GetNthSegment(n).GetName(): (segmentation.GetNthSegmentID(n), segmentation.GetNthSegment(n))
+            for n in range(segmentation.GetNumberOfSegments())
+        }
 
     yield read
     scene.Clear(True)
@@ -117,9 +125,14 @@ def test_slicer_sees_the_same_voxels(tmp_path, read_segmentation, matrix):
         labelmap.GetImageToWorldMatrix(matrix4)
         extent, size = labelmap.GetExtent(), labelmap.GetDimensions()
         values = vtk_to_numpy(labelmap.GetPointData().GetScalars()).reshape(size[::-1])
-        seen = {tuple(np.round(matrix4.MultiplyPoint([i + extent[0], j + extent[2], k + extent[4], 1])[:3], 3) + 0.0)
-                for k, j, i in np.argwhere(values != 0)}
-        expected = {tuple(np.round((mask.geometry.ijk_to_ras @ [i, j, k, 1])[:3], 3) + 0.0) for k, j, i in np.argwhere(mask.array == label)}
+        seen = {
+            tuple(np.round(matrix4.MultiplyPoint([i + extent[0], j + extent[2], k + extent[4], 1])[:3], 3) + 0.0)
+            for k, j, i in np.argwhere(values != 0)
+        }
+        expected = {
+            tuple(np.round((mask.geometry.ijk_to_ras @ [i, j, k, 1])[:3], 3) + 0.0)
+            for k, j, i in np.argwhere(mask.array == label)
+        }
         assert seen == expected
         assert labelmap.GetExtent() == (0, 9, 0, 7, 0, 5)
 
@@ -145,7 +158,10 @@ def test_labels_without_names_and_names_without_voxels(tmp_path, read_segmentati
     mask.array[mask.array == 1] = 0
     write_mask(tmp_path / "a.seg.nrrd", mask, names={1: NAMES[1][:2]})
     _, segments = read_segmentation(tmp_path / "a.seg.nrrd")
-    assert sorted((name, segment.GetLabelValue()) for name, (_, segment) in segments.items()) == [("Label 2", 2), ("Mass, left breast", 1)]
+    assert sorted((name, segment.GetLabelValue()) for name, (_, segment) in segments.items()) == [
+        ("Label 2", 2),
+        ("Mass, left breast", 1),
+    ]
 
 
 def test_names_in_any_language(tmp_path, read_segmentation):
@@ -156,22 +172,30 @@ def test_names_in_any_language(tmp_path, read_segmentation):
 
 # --- a full disk -------------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.skipif(os.name != "posix", reason="file size limits are POSIX")
 @pytest.mark.parametrize("ending", FORMATS)
 def test_no_truncated_file_is_ever_kept(tmp_path, ending):
     """Image writers do not all notice a write that fails half way; the file must not appear then."""
-    script = ("import resource, sys, numpy as np\n"
-              "from BreastSegLib.errors import BadInput\n"
-              "from BreastSegLib.reports.masks import write_mask\n"
-              "from BreastSegLib.volume import Geometry, Volume\n"
-              "array = np.random.default_rng(0).integers(0, 2, (20, 64, 64)).astype(np.uint8)\n"
-              "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
-              "try:\n"
-              "    write_mask(sys.argv[1], Volume(array, Geometry(array.shape)))\n"
-              "except BadInput as error:\n"
-              "    sys.stdout.write(error.line)\n")
-    result = subprocess.run([sys.executable, "-c", script, str(tmp_path / f"a{ending}")], capture_output=True, text=True, check=True,
-                            env={**os.environ, "PYTHONPATH": str(Path(BreastSegLib.__file__).parents[1])})
+    script = (
+        "import resource, sys, numpy as np\n"
+        "from BreastSegLib.errors import BadInput\n"
+        "from BreastSegLib.reports.masks import write_mask\n"
+        "from BreastSegLib.volume import Geometry, Volume\n"
+        "array = np.random.default_rng(0).integers(0, 2, (20, 64, 64)).astype(np.uint8)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try:\n"
+        "    write_mask(sys.argv[1], Volume(array, Geometry(array.shape)))\n"
+        "except BadInput as error:\n"
+        "    sys.stdout.write(error.line)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / f"a{ending}")],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(BreastSegLib.__file__).parents[1])},
+    )
     assert os.listdir(tmp_path) == []
     assert "could not be written" in result.stdout
     assert len(result.stdout.splitlines()) == 1

@@ -8,8 +8,11 @@ from BreastSegLib.inference.messages import REQUESTS, check_request, decode, enc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-                      lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3), max_leaves=8)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
 
 
 @settings(max_examples=50, deadline=None)
@@ -29,7 +32,9 @@ def test_numbers_that_json_lacks(value):
         encode({"volume": value})
 
 
-@pytest.mark.parametrize("line", [b"", b"Loading weights ...", b"{", b"[1]", b"3", b'"text"', b"null", b"\xff\xfe{}", b'{"event": "res'])
+@pytest.mark.parametrize(
+    "line", [b"", b"Loading weights ...", b"{", b"[1]", b"3", b'"text"', b"null", b"\xff\xfe{}", b'{"event": "res']
+)
 def test_lines_that_are_no_message(line):
     with pytest.raises(ValueError, match="Expecting|Unterminated|not an object|decode"):
         decode(line)
@@ -47,7 +52,9 @@ def test_complete_requests(kind):
     assert check_request(message) == kind
 
 
-@pytest.mark.parametrize(("kind", "field"), [(kind, field) for kind, fields in REQUESTS.items() for field in ("id", *fields)])
+@pytest.mark.parametrize(
+    ("kind", "field"), [(kind, field) for kind, fields in REQUESTS.items() for field in ("id", *fields)]
+)
 def test_a_lacking_field_is_named(kind, field):
     message = {**complete(kind), "device": "cpu"}
     del message[field]

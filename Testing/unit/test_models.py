@@ -14,14 +14,25 @@ from BreastSegLib.models.card import NAME, changed_files, checksums, read_card, 
 from BreastSegLib.recipe import load_recipe
 
 RECIPE = "phase-aware-0000-0002"
-CARD = {"name": "mine", "title": "Mine", "description": "For tests.", "recipe": RECIPE, "recipe_hash": load_recipe(RECIPE).hash,
-        "labels": {"lesion": {"value": 1, "terminology": "mass"}}, "licence": "Apache-2.0", "citation": "none", "training": {"data": "none"}}
+CARD = {
+    "name": "mine",
+    "title": "Mine",
+    "description": "For tests.",
+    "recipe": RECIPE,
+    "recipe_hash": load_recipe(RECIPE).hash,
+    "labels": {"lesion": {"value": 1, "terminology": "mass"}},
+    "licence": "Apache-2.0",
+    "citation": "none",
+    "training": {"data": "none"},
+}
 
 
 def make_model(folder, folds=("0",), card=CARD):
     """Write a model folder whose checkpoints are not networks."""
     folder.mkdir(parents=True)
-    (folder / "dataset.json").write_text(json.dumps({"channel_names": {"0": "pre", "1": "post1", "10": "last", "2": "post2"}}))
+    (folder / "dataset.json").write_text(
+        json.dumps({"channel_names": {"0": "pre", "1": "post1", "10": "last", "2": "post2"}})
+    )
     (folder / "plans.json").write_text("{}")
     for fold in folds:
         (folder / f"fold_{fold}").mkdir()
@@ -77,10 +88,15 @@ def test_hash_follows_the_weights_only(model):
     assert open_model(model).hash != before
 
 
-@pytest.mark.parametrize(("name", "words"), [
-    ("plans.json", ["plans.json is missing", "Choose the folder"]), ("dataset.json", ["dataset.json is missing"]),
-    ("fold_0/checkpoint_final.pth", ["no checkpoint", "fold_*/checkpoint_final.pth"]), (NAME, ["no model card", NAME]),
-])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("plans.json", ["plans.json is missing", "Choose the folder"]),
+        ("dataset.json", ["dataset.json is missing"]),
+        ("fold_0/checkpoint_final.pth", ["no checkpoint", "fold_*/checkpoint_final.pth"]),
+        (NAME, ["no model card", NAME]),
+    ],
+)
 def test_a_missing_file_is_one_line(model, name, words):
     (model / name).unlink()
     line = refused(model)
@@ -112,20 +128,31 @@ def test_a_checkpoint_that_the_card_does_not_know(model):
     assert "fold_1/checkpoint_final.pth" in refused(model)
 
 
-@pytest.mark.parametrize(("changes", "words"), [
-    ({"format": "else"}, ["unknown format", "breastseg-card-1"]), ({"recipe": None}, ["no recipe"]), ({"recipe": None, "licence": None}, ["recipe", "licence"]),
-    ({"labels": {}}, ["no labels"]), ({"labels": ["lesion"]}, ["no labels"]), ({"labels": {"lesion": 1}}, ["label 'lesion'", "mass, neoplasm"]),
-    ({"labels": {"lesion": {"value": "1", "terminology": "mass"}}}, ["label 'lesion'"]),
-    ({"labels": {"lesion": {"value": 1, "terminology": "lump"}}}, ["label 'lesion'", "mass, neoplasm"]),
-    ({"checksums": []}, ["checksums"]), ({"checksums": {}}, ["fold_0/checkpoint_final.pth"]), ({"name": 3}, ["name"]),
-])
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"format": "else"}, ["unknown format", "breastseg-card-1"]),
+        ({"recipe": None}, ["no recipe"]),
+        ({"recipe": None, "licence": None}, ["recipe", "licence"]),
+        ({"labels": {}}, ["no labels"]),
+        ({"labels": ["lesion"]}, ["no labels"]),
+        ({"labels": {"lesion": 1}}, ["label 'lesion'", "mass, neoplasm"]),
+        ({"labels": {"lesion": {"value": "1", "terminology": "mass"}}}, ["label 'lesion'"]),
+        ({"labels": {"lesion": {"value": 1, "terminology": "lump"}}}, ["label 'lesion'", "mass, neoplasm"]),
+        ({"checksums": []}, ["checksums"]),
+        ({"checksums": {}}, ["fold_0/checkpoint_final.pth"]),
+        ({"name": 3}, ["name"]),
+    ],
+)
 def test_a_wrong_card_is_one_line(model, changes, words):
     edit_card(model, **changes)
     line = refused(model)
     assert all(word in line for word in words), line
 
 
-@pytest.mark.parametrize("text", ["[]", "3", "{", '{"channel_names": ["pre"]}', '{"channel_names": {"a": "pre"}}', "{}"])
+@pytest.mark.parametrize(
+    "text", ["[]", "3", "{", '{"channel_names": ["pre"]}', '{"channel_names": {"a": "pre"}}', "{}"]
+)
 def test_a_wrong_dataset_is_one_line(model, text):
     (model / "dataset.json").write_text(text)
     write_card(model, CARD)

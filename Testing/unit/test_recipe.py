@@ -42,6 +42,7 @@ def with_grid(**changes):
 
 # --- what a recipe may say ---------------------------------------------------------------------------------------------
 
+
 def test_shipped_recipes_are_valid():
     names = list_recipes()
     assert {NAME, "single-phase-0002"} <= set(names)
@@ -114,7 +115,11 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("path", "value", "words"), WRONG, ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else None)
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    WRONG,
+    ids=lambda value: ".".join(map(str, value)) if isinstance(value, tuple) else None,
+)
 def test_a_wrong_field_is_one_line(record, path, value, words):
     wrong = copy.deepcopy(record)
     place = wrong
@@ -148,20 +153,51 @@ def test_unknown_fields_are_named(record):
 
 # --- the language of channels ------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("text", ["pre", "last", "post1", "post12", "post@0s", "post@150s", "post@90.5s", "post2 - pre", "last - post1"])
+
+@pytest.mark.parametrize(
+    "text", ["pre", "last", "post1", "post12", "post@0s", "post@150s", "post@90.5s", "post2 - pre", "last - post1"]
+)
 def test_words_of_the_language(text):
     assert parse_source(text).terms == tuple(text.split(" - "))
 
 
-@pytest.mark.parametrize("text", ["", " ", "Pre", "post", "post0", "post01", "post@150", "post@-5s", "post2-pre", "post2 - pre - post1",
-                                  "post2 + pre", "pre -", "post@1e3s"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "Pre",
+        "post",
+        "post0",
+        "post01",
+        "post@150",
+        "post@-5s",
+        "post2-pre",
+        "post2 - pre - post1",
+        "post2 + pre",
+        "pre -",
+        "post@1e3s",
+    ],
+)
 def test_words_not_of_the_language(text):
     with pytest.raises(BadInput, match="not understood.*post2 - pre"):
         parse_source(text)
 
 
-@pytest.mark.parametrize(("term", "index"), [("pre", 0), ("post1", 1), ("post3", 3), ("last", 3), ("post@0s", 1), ("post@80s", 2), ("post@134s", 2),
-                                             ("post@136s", 3), ("post@240s", 3)])
+@pytest.mark.parametrize(
+    ("term", "index"),
+    [
+        ("pre", 0),
+        ("post1", 1),
+        ("post3", 3),
+        ("last", 3),
+        ("post@0s", 1),
+        ("post@80s", 2),
+        ("post@134s", 2),
+        ("post@136s", 3),
+        ("post@240s", 3),
+    ],
+)
 def test_which_phase(term, index):
     assert resolve(term, make_exam()) == index
 
@@ -210,6 +246,7 @@ def test_differences_do_not_wrap_round():
 
 # --- preparing ---------------------------------------------------------------------------------------------------------
 
+
 def test_prepare_by_hand():
     """The whole preparation again with SimpleITK and numpy alone, from a sagittal exam."""
     exam = make_exam(centred((7, 12, 10), (0.8, 1.3, 2.5), named_matrices()["sagittal"]))
@@ -218,7 +255,9 @@ def test_prepare_by_hand():
         image = sitk.DICOMOrient(volume.to_sitk(), "LPS")
         size = [int(np.ceil(n * s - 1e-3)) for n, s in zip(image.GetSize(), image.GetSpacing())]
         origin = image.TransformContinuousIndexToPhysicalPoint([0.5 / s - 0.5 for s in image.GetSpacing()])
-        resampled = sitk.Resample(image, size, sitk.Transform(), sitk.sitkLinear, origin, (1.0, 1.0, 1.0), image.GetDirection(), 0.0)
+        resampled = sitk.Resample(
+            image, size, sitk.Transform(), sitk.sitkLinear, origin, (1.0, 1.0, 1.0), image.GetDirection(), 0.0
+        )
         array = sitk.GetArrayFromImage(resampled).astype(np.float64)
         np.testing.assert_allclose(channel, (array - array.mean()) / array.std(), atol=2e-4)
         np.testing.assert_allclose(prepared.geometry.origin, origin, atol=1e-9)
@@ -251,7 +290,9 @@ def test_prepare_is_repeatable_and_keeps_the_exam():
 def test_axial_without_a_new_spacing_interpolates_nothing(geometry):
     exam = make_exam(geometry, times=(None, 0.0, 90.0))
     record = read_json(FOLDER / f"{NAME}.json")
-    recipe = parse_recipe({**record, "grid": {"spacing": None, "orientation": "axial", "interpolation": "bspline"}, "intensity": []})
+    recipe = parse_recipe(
+        {**record, "grid": {"spacing": None, "orientation": "axial", "interpolation": "bspline"}, "intensity": []}
+    )
     prepared = prepare(recipe, exam)
     for channel, volume in zip(prepared.channels, exam.volumes):
         np.testing.assert_array_equal(np.sort(channel, axis=None), np.sort(volume.array, axis=None))
@@ -291,6 +332,7 @@ def test_one_phase_where_three_are_wanted():
 
 # --- and back ----------------------------------------------------------------------------------------------------------
 
+
 def ball(geometry, centre, radius):
     """Return the mask of the voxels within `radius` mm of `centre` (LPS)."""
     k, j, i = np.indices(geometry.shape)
@@ -321,7 +363,11 @@ def test_a_lesion_comes_back(name, spacing, radius):
     assert dice(mask.array, back.array) >= 0.98
 
 
-@pytest.mark.parametrize(("spacing", "radius", "least"), [((0.7, 0.7, 2.0), 6.0, 0.97), ((0.6, 0.6, 0.8), 6.0, 0.95), ((0.8, 0.8, 1.0), 6.0, 0.97)], ids=str)
+@pytest.mark.parametrize(
+    ("spacing", "radius", "least"),
+    [((0.7, 0.7, 2.0), 6.0, 0.97), ((0.6, 0.6, 0.8), 6.0, 0.95), ((0.8, 0.8, 1.0), 6.0, 0.97)],
+    ids=str,
+)
 def test_finer_exams_lose_only_the_edge(spacing, radius, least):
     """1 mm voxels cannot hold a finer edge; the loss stays at the edge."""
     geometry = centred((24, 44, 44), spacing, rotation(10, 2))
@@ -341,8 +387,12 @@ def test_every_label_comes_back():
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.sampled_from(signed_permutations()), st.sampled_from(((1.0, 1.3, 2.0), (0.6, 0.8, 1.0), (2.5, 1.0, 1.0))),
-       st.sampled_from((None, [1.0, 1.0, 1.0], [1.5, 0.8, 2.0])), st.sampled_from(("axial", "as-acquired")))
+@given(
+    st.sampled_from(signed_permutations()),
+    st.sampled_from(((1.0, 1.3, 2.0), (0.6, 0.8, 1.0), (2.5, 1.0, 1.0))),
+    st.sampled_from((None, [1.0, 1.0, 1.0], [1.5, 0.8, 2.0])),
+    st.sampled_from(("axial", "as-acquired")),
+)
 def test_left_stays_left(matrix, spacing, target, orientation):
     """A lesion at the patient's left, front and head stays there on the prepared grid and after the way back."""
     geometry = centred((24, 22, 26), spacing, matrix)
@@ -351,7 +401,9 @@ def test_left_stays_left(matrix, spacing, target, orientation):
     recipe = with_grid(spacing=target, orientation=orientation)
     for volume in (prepare_mask(recipe, mask), there_and_back(recipe, mask)):
         image = volume.to_sitk()
-        places = np.array([image.TransformIndexToPhysicalPoint([int(v) for v in zyx[::-1]]) for zyx in np.argwhere(volume.array)])
+        places = np.array(
+            [image.TransformIndexToPhysicalPoint([int(v) for v in zyx[::-1]]) for zyx in np.argwhere(volume.array)]
+        )
         np.testing.assert_allclose(places.mean(0), centre, atol=0.8)
     if orientation == "axial":
         prepared = prepare_mask(recipe, mask)
@@ -390,8 +442,18 @@ def test_bool_masks_are_labels():
     assert restore(prepared.record, np.ones(prepared.geometry.shape, bool)).array.all()
 
 
-@pytest.mark.parametrize("wrong", [None, [], {}, {"format": "else"}, {"format": "breastseg-record-1"},
-                                   {"format": "breastseg-record-1", "prepared_geometry": 3, "exam_geometry": {}}], ids=str)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        None,
+        [],
+        {},
+        {"format": "else"},
+        {"format": "breastseg-record-1"},
+        {"format": "breastseg-record-1", "prepared_geometry": 3, "exam_geometry": {}},
+    ],
+    ids=str,
+)
 def test_not_a_record(wrong):
     with pytest.raises(BadInput, match="not the record"):
         restore(wrong, np.zeros((2, 2, 2), np.uint8))

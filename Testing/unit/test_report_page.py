@@ -10,9 +10,18 @@ from BreastSegLib.reports.pictures import OUTLINE, key_image
 from BreastSegLib.volume import Geometry, Volume
 from PIL import Image
 
-RECORD = {"id": "run-1", "started": "2026-01-01T00:00:00+00:00", "device_name": "CPU", "model": {"name": "m<1>", "folds": ["0"]},
-          "recipe": {"name": "r"}, "seconds": {"Reading": 1.25}, "phases": [{"role": "pre", "number": 0, "time_s": None, "evidence": "a & b"},
-                                                                               {"role": "post", "number": 1, "time_s": 0.0, "evidence": "c"}]}
+RECORD = {
+    "id": "run-1",
+    "started": "2026-01-01T00:00:00+00:00",
+    "device_name": "CPU",
+    "model": {"name": "m<1>", "folds": ["0"]},
+    "recipe": {"name": "r"},
+    "seconds": {"Reading": 1.25},
+    "phases": [
+        {"role": "pre", "number": 0, "time_s": None, "evidence": "a & b"},
+        {"role": "post", "number": 1, "time_s": 0.0, "evidence": "c"},
+    ],
+}
 
 
 def volumes(direction, lesion):
@@ -20,7 +29,7 @@ def volumes(direction, lesion):
     geometry = Geometry((20, 30, 40), (1.0, 1.0, 2.0), (0, 0, 0), direction)
     mask = np.zeros(geometry.shape, np.uint8)
     z, y, x = lesion
-    mask[z - 2:z + 3, y - 2:y + 3, x - 2:x + 3] = 1
+    mask[z - 2 : z + 3, y - 2 : y + 3, x - 2 : x + 3] = 1
     return Volume(np.full(geometry.shape, 10.0, np.float32), geometry), Volume(mask, geometry)
 
 

@@ -314,7 +314,10 @@ INSTALLED = (
 
 def test_missing_debian_packages():
     run, _ = dpkg(*INSTALLED)
-    assert system.missing_debian(["libegl1", "libgl1", "libglib2.0-0", "libdbus-1-3"], run) == ["libgl1", "libdbus-1-3"]
+    assert system.missing_debian(["libegl1", "libgl1", "libglib2.0-0", "libdbus-1-3"], run) == [
+        "libgl1",
+        "libdbus-1-3",
+    ]
 
 
 def test_without_root_the_install_command_is_named():
@@ -444,9 +447,9 @@ def test_a_named_file_runs_only_its_group(tmp_path):
     (tmp_path / "Testing" / "host_tests").mkdir(parents=True)
     (tmp_path / "Testing" / "host_tests" / "test_x.py").write_text("")
     rows, rest = plan(["Testing/host_tests/test_x.py::test_a", "-v"], tmp_path)
-    assert [(group[0], paths) for group, paths in rows] == [("host", ["Testing/host_tests/test_x.py::test_a"])] and rest == [
-        "-v"
-    ]
+    assert [(group[0], paths) for group, paths in rows] == [
+        ("host", ["Testing/host_tests/test_x.py::test_a"])
+    ] and rest == ["-v"]
     (tmp_path / "other.py").write_text("")
     with pytest.raises(SetupError, match=r"other.py is in none"):
         plan(["other.py"], tmp_path)

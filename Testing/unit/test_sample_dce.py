@@ -17,7 +17,9 @@ BREAST = (anatomy.FAT, anatomy.GLAND, anatomy.SKIN, anatomy.VESSEL, anatomy.NIPP
 def centroid(volume):
     """Return the centroid of a mask, LPS, calculated by SimpleITK."""
     image = volume.to_sitk()
-    return np.mean([image.TransformIndexToPhysicalPoint([int(v) for v in zyx[::-1]]) for zyx in np.argwhere(volume.array)], axis=0)
+    return np.mean(
+        [image.TransformIndexToPhysicalPoint([int(v) for v in zyx[::-1]]) for zyx in np.argwhere(volume.array)], axis=0
+    )
 
 
 def test_the_seed_decides():
@@ -65,7 +67,9 @@ def test_the_truth_lies_in_the_breast_that_is_named(seed):
 def test_volumes_add_up(seed):
     sample = make_dce_exam(seed, posts=1, masses=2, radius_mm=(4, 6), **CLEAN)
     assert len(sample.masses) == 2
-    assert sum(mass.volume_mm3 for mass in sample.masses) == pytest.approx(np.count_nonzero(sample.truth.array) * 1.2 * 1.2 * 2.0)
+    assert sum(mass.volume_mm3 for mass in sample.masses) == pytest.approx(
+        np.count_nonzero(sample.truth.array) * 1.2 * 1.2 * 2.0
+    )
     assert ndimage.label(sample.truth.array, np.ones((3, 3, 3)))[1] == 2
     for mass in sample.masses:
         assert 0.5 < mass.volume_mm3 / (4 / 3 * np.pi * np.prod(mass.radii)) < 1.6
@@ -113,7 +117,10 @@ def test_rim_enhancement_measured(rim):
     depth = ndimage.distance_transform_edt(sample.truth.array, sampling=(2.0, 1.2, 1.2))
     pre, post = (volume.array for volume in sample.exam.volumes[:2])
     enhancement = (post - pre) / pre
-    edge, middle = enhancement[(depth > 1.5) & (depth < 0.35 * depth.max())].mean(), enhancement[depth > 0.8 * depth.max()].mean()
+    edge, middle = (
+        enhancement[(depth > 1.5) & (depth < 0.35 * depth.max())].mean(),
+        enhancement[depth > 0.8 * depth.max()].mean(),
+    )
     assert sample.masses[0].rim is rim
     assert (middle < 0.6 * edge) if rim else (middle > 0.9 * edge)
 
@@ -122,7 +129,9 @@ def test_a_mass_enhances_more_than_its_surroundings():
     sample = make_dce_exam(72, rim=False, **CLEAN)
     pre, post = (volume.array for volume in sample.exam.volumes[:2])
     enhancement = (post - pre) / np.maximum(pre, 1)
-    near = ndimage.binary_dilation(sample.truth.array, iterations=6) & ~ndimage.binary_dilation(sample.truth.array, iterations=2)
+    near = ndimage.binary_dilation(sample.truth.array, iterations=6) & ~ndimage.binary_dilation(
+        sample.truth.array, iterations=2
+    )
     near &= np.isin(sample.tissue.array, (anatomy.FAT, anatomy.GLAND))
     assert enhancement[ndimage.binary_erosion(sample.truth.array)].mean() > 3 * enhancement[near].mean()
 
@@ -141,7 +150,9 @@ def test_noise_is_rician():
 
 
 def test_motion_moves_every_phase_but_the_reference():
-    still, moved = (make_dce_exam(82, **SMALL, posts=2, noise=0.0, bias=0.0, motion_mm=motion) for motion in (0.0, 1.5))
+    still, moved = (
+        make_dce_exam(82, **SMALL, posts=2, noise=0.0, bias=0.0, motion_mm=motion) for motion in (0.0, 1.5)
+    )
     same = [np.array_equal(a.array, b.array) for a, b in zip(still.exam.volumes, moved.exam.volumes)]
     assert same == [False, True, False]
 
@@ -156,7 +167,9 @@ def test_bias_is_smooth_and_of_the_size_asked_for():
 @pytest.mark.parametrize("degrees", [20.0, -15.0])
 def test_oblique_exams(degrees):
     """The same chest on a turned grid: same voxels, other places in the patient; what is said about the mass turns with it."""
-    straight, turned = (make_dce_exam(91, **SMALL, posts=1, oblique_degrees=angle, side="left") for angle in (0.0, degrees))
+    straight, turned = (
+        make_dce_exam(91, **SMALL, posts=1, oblique_degrees=angle, side="left") for angle in (0.0, degrees)
+    )
     np.testing.assert_array_equal(straight.exam.volumes[1].array, turned.exam.volumes[1].array)
     rotation = sitk.Euler3DTransform()
     rotation.SetRotation(0, 0, float(np.deg2rad(degrees)))
@@ -172,12 +185,26 @@ def test_other_grids():
     assert sample.truth.array.any()
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    ({"posts": 0}, "1 to 20"), ({"posts": 21}, "1 to 20"), ({"masses": 5}, "0 to 4"), ({"masses": -1}, "0 to 4"), ({"side": "both"}, "right or left"),
-    ({"curve": "flat"}, "persistent, plateau, washout"), ({"radius_mm": (45, 50)}, "does not fit"), ({"radius_mm": (9, 4)}, "smallest and a largest"),
-    ({"radius_mm": (0, 4)}, "smallest and a largest"), ({"noise": -1}, "noise"), ({"noise": float("nan")}, "noise"), ({"motion_mm": -1}, "motion"),
-    ({"seed": -1}, "seed"), ({"shape": (0, 3, 3)}, "no voxels"), ({"spacing": (1, 0, 1)}, "not positive"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"posts": 0}, "1 to 20"),
+        ({"posts": 21}, "1 to 20"),
+        ({"masses": 5}, "0 to 4"),
+        ({"masses": -1}, "0 to 4"),
+        ({"side": "both"}, "right or left"),
+        ({"curve": "flat"}, "persistent, plateau, washout"),
+        ({"radius_mm": (45, 50)}, "does not fit"),
+        ({"radius_mm": (9, 4)}, "smallest and a largest"),
+        ({"radius_mm": (0, 4)}, "smallest and a largest"),
+        ({"noise": -1}, "noise"),
+        ({"noise": float("nan")}, "noise"),
+        ({"motion_mm": -1}, "motion"),
+        ({"seed": -1}, "seed"),
+        ({"shape": (0, 3, 3)}, "no voxels"),
+        ({"spacing": (1, 0, 1)}, "not positive"),
+    ],
+)
 def test_arguments_out_of_range(arguments, words):
     with pytest.raises(BadInput, match=words) as caught:
         make_dce_exam(**{"seed": 1, **arguments})

@@ -32,7 +32,11 @@ def test_slicer_understands_the_entry(logic, term, side):
     assert code(entry.GetTypeObject()) == ("SCT", *TYPES[term])
     assert entry.GetCategoryObject().GetCodeValue() == "49755003"
     region = entry.GetRegionObject() if hasattr(entry, "GetRegionObject") else entry.GetAnatomicRegionObject()
-    modifier = entry.GetRegionModifierObject() if hasattr(entry, "GetRegionModifierObject") else entry.GetAnatomicRegionModifierObject()
+    modifier = (
+        entry.GetRegionModifierObject()
+        if hasattr(entry, "GetRegionModifierObject")
+        else entry.GetAnatomicRegionModifierObject()
+    )
     assert code(region) == ("SCT", BREAST, "Breast")
     assert (modifier.GetCodeValue() or "") == SIDES[side]
     assert (modifier.GetCodeMeaning() or "").lower() == side
@@ -41,10 +45,14 @@ def test_slicer_understands_the_entry(logic, term, side):
 
 @pytest.mark.parametrize("term", sorted(TYPES))
 def test_the_type_is_in_slicers_list(term):
-    context = json.loads((SHARE / "SegmentationCategoryTypeModifier-SlicerGeneralAnatomy.term.json").read_text(encoding="utf-8"))
+    context = json.loads(
+        (SHARE / "SegmentationCategoryTypeModifier-SlicerGeneralAnatomy.term.json").read_text(encoding="utf-8")
+    )
     assert terminology_entry(term).startswith(context["SegmentationCategoryTypeContextName"] + "~")
     category = next(c for c in context["SegmentationCodes"]["Category"] if c["CodeValue"] == "49755003")
-    assert terms()["terms"][term]["category"] == [category[k] for k in ("CodingSchemeDesignator", "CodeValue", "CodeMeaning")]
+    assert terms()["terms"][term]["category"] == [
+        category[k] for k in ("CodingSchemeDesignator", "CodeValue", "CodeMeaning")
+    ]
     assert TYPES[term] in {(row["CodeValue"], row["CodeMeaning"]) for row in category["Type"]}
 
 

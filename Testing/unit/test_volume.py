@@ -35,8 +35,10 @@ def test_ijk_to_lps_is_simpleitks(geometry, data):
 def test_corners_and_ways_back(geometry):
     image = image_of(geometry)
     last = [n - 1 for n in image.GetSize()]
-    expected = {tuple(np.round(image.TransformIndexToPhysicalPoint([v * l for v, l in zip(bits, last)]), 6) + 0.0)
-                for bits in np.ndindex(2, 2, 2)}
+    expected = {
+        tuple(np.round(image.TransformIndexToPhysicalPoint([v * l for v, l in zip(bits, last)]), 6) + 0.0)
+        for bits in np.ndindex(2, 2, 2)
+    }
     assert {tuple(np.round(corner, 6) + 0.0) for corner in geometry.corners()} == expected
     assert Geometry.from_json(json.loads(json.dumps(geometry.to_json()))) == geometry
     assert Geometry.from_ijk_to_ras(geometry.ijk_to_ras, geometry.shape).same_grid(geometry, 1e-6)
@@ -84,11 +86,20 @@ def test_difference_is_the_largest_corner_distance():
     assert geometry.difference(Geometry((11, 11, 12))) == float("inf")
 
 
-@pytest.mark.parametrize(("change", "word"), [
-    ({"shape": (0, 2, 2)}, "no voxels"), ({"shape": (2, 2)}, "shape"), ({"spacing": (1, 1, 0)}, "not positive"), ({"spacing": (1, -1, 1)}, "not positive"),
-    ({"spacing": (1, float("nan"), 1)}, "spacing"), ({"origin": (float("inf"), 0, 0)}, "origin"), ({"direction": (1, 0, 0)}, "direction"),
-    ({"direction": (1, 0, 0, 1, 0, 0, 0, 0, 1)}, "orthogonal"), ({"direction": (2, 0, 0, 0, 1, 0, 0, 0, 1)}, "orthogonal"),
-])
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"shape": (0, 2, 2)}, "no voxels"),
+        ({"shape": (2, 2)}, "shape"),
+        ({"spacing": (1, 1, 0)}, "not positive"),
+        ({"spacing": (1, -1, 1)}, "not positive"),
+        ({"spacing": (1, float("nan"), 1)}, "spacing"),
+        ({"origin": (float("inf"), 0, 0)}, "origin"),
+        ({"direction": (1, 0, 0)}, "direction"),
+        ({"direction": (1, 0, 0, 1, 0, 0, 0, 0, 1)}, "orthogonal"),
+        ({"direction": (2, 0, 0, 0, 1, 0, 0, 0, 1)}, "orthogonal"),
+    ],
+)
 def test_impossible_grids_are_refused(change, word):
     with pytest.raises(BadInput, match=word):
         Geometry(**{"shape": (2, 2, 2), **change})

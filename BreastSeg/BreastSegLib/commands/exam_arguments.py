@@ -5,7 +5,9 @@ def add_exam(parser):
     """Add the arguments that name an exam: a DICOM folder or phase files."""
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--exam", metavar="DIR", help="folder with the DICOM files of one exam")
-    group.add_argument("--phases", nargs="+", metavar="FILE", help="image files of the phases in order: pre, post 1, post 2 …")
+    group.add_argument(
+        "--phases", nargs="+", metavar="FILE", help="image files of the phases in order: pre, post 1, post 2 …"
+    )
     return group
 
 

@@ -28,5 +28,11 @@ def run_list(_options):
 def run_show(options):
     """Print the card, the folds and the channels of a model."""
     model = find_model(options.name)
-    record = {**model.card, "folder": str(model.folder), "folds": list(model.folds), "channels": list(model.channel_names), "hash": model.hash}
+    record = {
+        **model.card,
+        "folder": str(model.folder),
+        "folds": list(model.folds),
+        "channels": list(model.channel_names),
+        "hash": model.hash,
+    }
     sys.stdout.write(json.dumps(record, indent=2, ensure_ascii=False) + "\n")

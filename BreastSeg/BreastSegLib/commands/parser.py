@@ -14,7 +14,9 @@ EXIT_DONE, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_CANCELLED = 0, 1, 2, 130
 
 def build_parser():
     """Return the parser with every verb's arguments."""
-    parser = argparse.ArgumentParser(prog="python -m BreastSegLib", description="Breast lesion segmentation with nnU-Net. For research use only.")
+    parser = argparse.ArgumentParser(
+        prog="python -m BreastSegLib", description="Breast lesion segmentation with nnU-Net. For research use only."
+    )
     parser.add_argument("--version", action="version", version=__version__)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
@@ -50,5 +52,7 @@ def run(arguments):
     except Exception as error:
         if debug:
             raise
-        sys.stderr.write(f"Error: {type(error).__name__}: {' '.join(str(error).split())[:300]}. Run again with --debug and report it.\n")
+        sys.stderr.write(
+            f"Error: {type(error).__name__}: {' '.join(str(error).split())[:300]}. Run again with --debug and report it.\n"
+        )
         return EXIT_FAILED

@@ -7,11 +7,19 @@ from ..samples.dce import CURVES
 
 def add_arguments(verbs):
     """Add the verb to the parser."""
-    parser = verbs.add_parser("sample", help="write a synthetic exam with known truth", description="Write a synthetic exam with known truth.")
+    parser = verbs.add_parser(
+        "sample",
+        help="write a synthetic exam with known truth",
+        description="Write a synthetic exam with known truth.",
+    )
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="dce|mammogram")
     dce = kinds.add_parser("dce", help="a DCE-MRI exam")
-    dce.add_argument("--format", choices=("dicom", "dicom-one-series", "nifti"), default="dicom",
-                     help="dicom: one series for each phase (default); dicom-one-series: all phases in one series; nifti: one file for each phase")
+    dce.add_argument(
+        "--format",
+        choices=("dicom", "dicom-one-series", "nifti"),
+        default="dicom",
+        help="dicom: one series for each phase (default); dicom-one-series: all phases in one series; nifti: one file for each phase",
+    )
     dce.add_argument("--masses", type=int, default=1, help="number of masses, 0 to 4")
     dce.add_argument("--curve", choices=CURVES, help="curve type of the masses; drawn when not given")
     dce.add_argument("--side", choices=("right", "left"), help="breast of the masses; drawn when not given")
@@ -41,6 +49,12 @@ def run_mammogram(options):
     """Write a mammogram."""
     from ..samples.writing import write_mammogram_sample
 
-    folder = write_mammogram_sample(options.output, options.seed, laterality=options.side[0].upper(), view=options.view,
-                                    polarity=options.polarity, density=options.density)
+    folder = write_mammogram_sample(
+        options.output,
+        options.seed,
+        laterality=options.side[0].upper(),
+        view=options.view,
+        polarity=options.polarity,
+        density=options.density,
+    )
     sys.stdout.write(f"Written: {folder} (synthetic, seed {options.seed})\n")

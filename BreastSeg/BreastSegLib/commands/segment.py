@@ -16,13 +16,20 @@ from .progress import ProgressLine
 
 def add_arguments(verbs):
     """Add the verb to the parser."""
-    parser = verbs.add_parser("segment", help="segment the lesion of one exam",
-                              description="Segment one exam. The mask lies on the exam's own grid; the run record is written beside it.")
+    parser = verbs.add_parser(
+        "segment",
+        help="segment the lesion of one exam",
+        description="Segment one exam. The mask lies on the exam's own grid; the run record is written beside it.",
+    )
     parser.add_argument("--model", required=True, help="a model's name (see 'models list') or folder")
     add_exam(parser)
     parser.add_argument("--output", required=True, metavar="FILE", help="mask: .nii.gz, .nrrd, .seg.nrrd or .mha")
-    parser.add_argument("--device", choices=DEVICES, default="auto", help="auto: the GPU, and an error when there is none")
-    parser.add_argument("--folds", nargs="+", metavar="FOLD", help="folds to average; all that the model has when not given")
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto", help="auto: the GPU, and an error when there is none"
+    )
+    parser.add_argument(
+        "--folds", nargs="+", metavar="FOLD", help="folds to average; all that the model has when not given"
+    )
     parser.add_argument("--tta", action="store_true", help="average over mirrorings (up to 8 times slower)")
     parser.add_argument("--no-cleanup", action="store_true", help="keep every region, not only the largest")
     parser.add_argument("--probabilities", metavar="FILE", help="also write the chance of a lesion for every voxel")
@@ -41,15 +48,31 @@ def run(options):
     model = find_model(options.model, verify=False)  # the worker compares the checksums
     progress = ProgressLine()
     try:
-        result = segment(exam_source(options), model.folder, options.device, options.folds, options.tta, not options.no_cleanup,
-                         bool(options.probabilities), progress)
+        result = segment(
+            exam_source(options),
+            model.folder,
+            options.device,
+            options.folds,
+            options.tta,
+            not options.no_cleanup,
+            bool(options.probabilities),
+            progress,
+        )
     finally:
         progress.close()
     if options.probabilities:
         write_mask(options.probabilities, result["probabilities"], options.overwrite)
     write_mask(output, result["mask"], options.overwrite, segment_names(model, result["components"]))
-    write_json(record_path, {**result["record"], "components": result["components"], "removed": result["removed"], "notes": result["notes"]},
-               options.overwrite)
+    write_json(
+        record_path,
+        {
+            **result["record"],
+            "components": result["components"],
+            "removed": result["removed"],
+            "notes": result["notes"],
+        },
+        options.overwrite,
+    )
     report(result, output)
 
 
@@ -63,8 +86,14 @@ def segment_names(model, rows):
     """Return segment name, terminology and colour of each label, with the side when all components lie in one breast."""
     sides = {row["side"] for row in rows}
     side = sides.pop() if len(sides) == 1 else ""
-    return {label["value"]: (segment_name(label["terminology"], side), terminology_entry(label["terminology"], side), segment_color(label["terminology"]))
-            for label in model.card["labels"].values()}
+    return {
+        label["value"]: (
+            segment_name(label["terminology"], side),
+            terminology_entry(label["terminology"], side),
+            segment_color(label["terminology"]),
+        )
+        for label in model.card["labels"].values()
+    }
 
 
 def report(result, output):

@@ -6,11 +6,21 @@ import numpy as np
 
 SAME_PHASE_S = 2.0
 DAY = 86400.0
-NAMES = {"content": "content time", "acquisition": "acquisition time", "series": "series time", "trigger": "trigger time",
-         "temporal": "temporal position", "number": "acquisition number"}
+NAMES = {
+    "content": "content time",
+    "acquisition": "acquisition time",
+    "series": "series time",
+    "trigger": "trigger time",
+    "temporal": "temporal position",
+    "number": "acquisition number",
+}
 # In a series: which clock is believed first. All usable ones must agree on the order.
-IN_SERIES = {"philips": ("trigger", "content", "acquisition"), "ge": ("content", "trigger", "acquisition"),
-             "siemens": ("content", "trigger", "acquisition"), "": ("acquisition", "content", "trigger")}
+IN_SERIES = {
+    "philips": ("trigger", "content", "acquisition"),
+    "ge": ("content", "trigger", "acquisition"),
+    "siemens": ("content", "trigger", "acquisition"),
+    "": ("acquisition", "content", "trigger"),
+}
 BETWEEN_SERIES = ("acquisition", "content", "series")
 SHORTEST_DYNAMIC_S = 59.0
 
@@ -18,7 +28,10 @@ SHORTEST_DYNAMIC_S = 59.0
 def vendor_of(manufacturer):
     """Return ``ge``, ``siemens``, ``philips`` or "" for a Manufacturer value."""
     text = manufacturer.lower()
-    return next((v for v in ("siemens", "philips") if v in text), "ge" if text.startswith(("ge ", "ge_")) or text == "ge" else "")
+    return next(
+        (v for v in ("siemens", "philips") if v in text),
+        "ge" if text.startswith(("ge ", "ge_")) or text == "ge" else "",
+    )
 
 
 def clock_values(headers, name):

@@ -6,7 +6,9 @@ from ..errors import BadInput
 from .clocks import DAY
 from .phases import DECIDE
 
-PRE = r"pre|precontrast|pre[- ]?con(?:trast)?|native?|unenhanced|non[- ]?con(?:trast)?|nativ|vor[- ]?km|ohne[- ]?km|w/?o"
+PRE = (
+    r"pre|precontrast|pre[- ]?con(?:trast)?|native?|unenhanced|non[- ]?con(?:trast)?|nativ|vor[- ]?km|ohne[- ]?km|w/?o"
+)
 POST = r"post|postcontrast|post[- ]?con(?:trast)?|\+ ?c|with[- ]?contrast|nach[- ]?km|mit[- ]?km"
 
 
@@ -31,15 +33,28 @@ def count_pre(points, notes):
     BadInput
         If the tags contradict one another.
     """
-    votes = [(name, vote) for name, vote in (("contrast agent tag", _by_agent(points)), ("series description", _by_words(points)),
-                                             ("contrast bolus start time", _by_bolus(points))) if vote is not None]
+    votes = [
+        (name, vote)
+        for name, vote in (
+            ("contrast agent tag", _by_agent(points)),
+            ("series description", _by_words(points)),
+            ("contrast bolus start time", _by_bolus(points)),
+        )
+        if vote is not None
+    ]
     if not votes:
         if len(points) == 1:
-            notes.append("Only one phase was found and its tags do not tell whether it is before or after contrast: taken as pre.")
+            notes.append(
+                "Only one phase was found and its tags do not tell whether it is before or after contrast: taken as pre."
+            )
         return 1, "first in time"
     if len({vote for _, vote in votes}) > 1 or any(vote < 0 for _, vote in votes):
         said = "; ".join(f"by {name} {_said(vote)}" for name, vote in votes)
-        raise BadInput(f"The tags contradict one another about the phases before contrast: {said}", points[0].headers[0].series_name, DECIDE)
+        raise BadInput(
+            f"The tags contradict one another about the phases before contrast: {said}",
+            points[0].headers[0].series_name,
+            DECIDE,
+        )
     count = votes[0][1]
     if count == 0:
         notes.append("No phase before contrast was found: the tags of all phases say after contrast.")

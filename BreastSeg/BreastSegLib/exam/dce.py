@@ -91,7 +91,9 @@ class DceExam:
         if not self.phases:
             raise BadInput("The exam has no phases")
         if len(self.phases) != len(self.volumes):
-            raise BadInput("The exam has another number of volumes than phases", f"{len(self.volumes)}, {len(self.phases)}")
+            raise BadInput(
+                "The exam has another number of volumes than phases", f"{len(self.volumes)}, {len(self.phases)}"
+            )
         names = [phase.name for phase in self.phases]
         if len(set(names)) != len(names):
             raise BadInput("Two phases have the same role and number", ", ".join(names))

@@ -19,8 +19,12 @@ WORD_REASONS = (
     (r"mpr|reformat\w*", "reformatted images"),
     (r"dwi|diff|diffusion|adc|e?dwibs|trace", "diffusion"),
 )
-DIXON = ((("W", "WATER"), "water"), (("F", "FAT"), "fat"), (("IP", "IN_PHASE", "INPHASE"), "in phase"),
-         (("OP", "OUT_PHASE", "OUTPHASE", "OPP_PHASE", "OPPOSED_PHASE"), "opposed phase"))
+DIXON = (
+    (("W", "WATER"), "water"),
+    (("F", "FAT"), "fat"),
+    (("IP", "IN_PHASE", "INPHASE"), "in phase"),
+    (("OP", "OUT_PHASE", "OUTPHASE", "OPP_PHASE", "OPPOSED_PHASE"), "opposed phase"),
+)
 
 
 def reason_to_leave_out(header):

@@ -97,7 +97,11 @@ def read_volumes(file, report=None):
 
 def _check_path(path):
     if path.is_dir():
-        raise BadInput("This is a folder, not an image file", path, "Give the phases as files, or the folder alone as a DICOM exam")
+        raise BadInput(
+            "This is a folder, not an image file",
+            path,
+            "Give the phases as files, or the folder alone as a DICOM exam",
+        )
     if not path.exists():
         raise BadInput("The file does not exist", path, "Check the path")
     if not path.name.lower().endswith(ENDINGS):
@@ -115,12 +119,18 @@ def _open(path, alone):
     except RuntimeError as error:
         raise BadInput(_why(error), path, "Export it again as .nii.gz or .nrrd") from error
     if reader.GetNumberOfComponents() > 1:
-        raise BadInput(f"The image has {reader.GetNumberOfComponents()} values in each voxel, not one", path, "Give each phase as a 3D file")
+        raise BadInput(
+            f"The image has {reader.GetNumberOfComponents()} values in each voxel, not one",
+            path,
+            "Give each phase as a 3D file",
+        )
     size, dimension = reader.GetSize(), reader.GetDimension()
     if dimension == 4 and size[3] > 1 and not alone:
         raise BadInput(f"The file holds {size[3]} volumes", path, "Give a 4D file alone, or each phase as a 3D file")
     if dimension not in (3, 4):
-        raise BadInput(f"The image is not three-dimensional but has {dimension} dimensions", path, "Give each phase as a 3D file")
+        raise BadInput(
+            f"The image is not three-dimensional but has {dimension} dimensions", path, "Give each phase as a 3D file"
+        )
     direction = np.array(reader.GetDirection()).reshape(dimension, dimension)[:3, :3]
     try:
         geometry = Geometry(size[2::-1], reader.GetSpacing()[:3], reader.GetOrigin()[:3], tuple(direction.ravel()))
@@ -144,4 +154,6 @@ def _order_notes(paths):
     counts = [int(match[1]) for match in numbers]
     if counts == sorted(counts):
         return []
-    return [f"The numbers at the end of the file names do not rise ({', '.join(map(str, counts))}): the files are taken in the given order."]
+    return [
+        f"The numbers at the end of the file names do not rise ({', '.join(map(str, counts))}): the files are taken in the given order."
+    ]

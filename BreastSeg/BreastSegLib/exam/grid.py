@@ -15,7 +15,9 @@ def check_size(geometry, name):
     """Raise `BadInput` when a header asks for more voxels than any breast MRI has (a damaged header does)."""
     if float(np.prod(np.array(geometry.shape, float))) > LARGEST_VOXELS:
         z, y, x = geometry.shape
-        raise BadInput(f"The image of {x} × {y} × {z} voxels is too large for a breast MRI phase", name, "Check the file's header")
+        raise BadInput(
+            f"The image of {x} × {y} × {z} voxels is too large for a breast MRI phase", name, "Check the file's header"
+        )
 
 
 def size_note(geometry):
@@ -48,7 +50,11 @@ def check_voxels(array, name, report=None):
         if report is not None and k % 32 == 31:
             report()
     if bad:
-        raise BadInput(f"{bad} of {array.size} voxels are not finite numbers (NaN or infinite)", f"phase {name}", "Export the phase again")
+        raise BadInput(
+            f"{bad} of {array.size} voxels are not finite numbers (NaN or infinite)",
+            f"phase {name}",
+            "Export the phase again",
+        )
     if low == high:
         raise BadInput(f"The image is constant: every voxel is {low:g}", f"phase {name}", "Export the phase again")
 
@@ -56,7 +62,7 @@ def check_voxels(array, name, report=None):
 def overlap(reference, other, samples=24):
     """Return the share of the reference grid's box that lies in the other grid's box, 0 … 1, by sampling points."""
     axes = [(np.arange(samples) + 0.5) / samples * n - 0.5 for n in reference.shape[::-1]]
-    ijk = np.stack([a.ravel() for a in np.meshgrid(*axes, indexing="ij")] + [np.ones(samples ** 3)])
+    ijk = np.stack([a.ravel() for a in np.meshgrid(*axes, indexing="ij")] + [np.ones(samples**3)])
     inside = (np.linalg.inv(other.ijk_to_lps) @ reference.ijk_to_lps @ ijk)[:3]
     limits = np.array(other.shape[::-1])[:, None] - 0.5
     return float(np.all((inside >= -0.5) & (inside <= limits), axis=0).mean())
@@ -91,12 +97,17 @@ def to_reference(volume, reference, name, reference_name, report=None):
         return Volume(volume.array, reference), ""
     share = overlap(reference, own)
     if share < LEAST_OVERLAP:
-        raise BadInput(f"Phase {name} covers only {100 * share:.0f} % of the box of phase {reference_name}: they do not show the same place",
-                       f"origins {_triple(own.origin)} and {_triple(reference.origin)} mm", "Check that both belong to one exam")
+        raise BadInput(
+            f"Phase {name} covers only {100 * share:.0f} % of the box of phase {reference_name}: they do not show the same place",
+            f"origins {_triple(own.origin)} and {_triple(reference.origin)} mm",
+            "Check that both belong to one exam",
+        )
     array = _resample(volume, reference, report)
     # A phase that does not reach the edge leaves zeros there, so the share is part of the sentence.
     outside = "" if share > 0.999 else f"; {100 * (1 - share):.1f} % of the grid lies outside it and is 0"
-    return Volume(array, reference), f"Phase {name} was resampled to the grid of phase {reference_name}: {_how_different(own, reference)}{outside}."
+    return Volume(
+        array, reference
+    ), f"Phase {name} was resampled to the grid of phase {reference_name}: {_how_different(own, reference)}{outside}."
 
 
 def _resample(volume, reference, report):
@@ -109,9 +120,18 @@ def _resample(volume, reference, report):
     for start in range(0, reference.shape[0], depth):
         count = min(depth, reference.shape[0] - start)
         origin = reference.ijk_to_lps @ np.array([0, 0, start, 1.0])
-        slab = sitk.Resample(image, (*reference.shape[:0:-1], count), sitk.Transform(), sitk.sitkLinear, tuple(origin[:3]),
-                             reference.spacing, reference.direction, 0.0, sitk.sitkFloat32)
-        result[start:start + count] = sitk.GetArrayViewFromImage(slab)
+        slab = sitk.Resample(
+            image,
+            (*reference.shape[:0:-1], count),
+            sitk.Transform(),
+            sitk.sitkLinear,
+            tuple(origin[:3]),
+            reference.spacing,
+            reference.direction,
+            0.0,
+            sitk.sitkFloat32,
+        )
+        result[start : start + count] = sitk.GetArrayViewFromImage(slab)
         if report is not None:
             report()
     return result

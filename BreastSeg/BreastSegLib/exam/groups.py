@@ -60,7 +60,10 @@ def split_series(headers):
         else:
             echo = None if header.echo is None else round(header.echo, 1)
             kept.setdefault((header.series or f"number {header.number}", dixon_kind(header), echo), []).append(header)
-    left_out = [(f"{rows[0].series_name}, {len(rows)} image{'s' * (len(rows) > 1)}", reason) for (_, reason), rows in out.items()]
+    left_out = [
+        (f"{rows[0].series_name}, {len(rows)} image{'s' * (len(rows) > 1)}", reason)
+        for (_, reason), rows in out.items()
+    ]
     series = [Series(rows, key[1], repeats(rows)) for key, rows in kept.items()]
     series.sort(key=lambda s: (s.first.number is None, s.first.number or 0, s.kind, s.first.echo or 0))
     return series, sorted(left_out)
@@ -82,8 +85,11 @@ def choose(series):
         groups.append([one]) if home is None else home.append(one)
     sizes = [sum(s.points for s in group) for group in groups]
     if frames and max(sizes, default=0) < 2:
-        raise BadInput("Enhanced multi-frame DICOM is recognised but cannot be read yet", ", ".join(s.name for s in frames),
-                       "Export it as classic DICOM (one file per slice), or give the phases as image files in order (pre first)")
+        raise BadInput(
+            "Enhanced multi-frame DICOM is recognised but cannot be read yet",
+            ", ".join(s.name for s in frames),
+            "Export it as classic DICOM (one file per slice), or give the phases as image files in order (pre first)",
+        )
     if not groups:
         return [], []
     best = [group for group, size in zip(groups, sizes) if size == max(sizes)]
@@ -94,7 +100,9 @@ def choose(series):
     if len(best) > 1:
         listed = " or ".join(", ".join(s.name for s in group) for group in best)
         times = max(sizes)
-        raise BadInput(f"Several series could be the dynamic, each with {times} time point{'s' * (times > 1)}", listed, CHOOSE)
+        raise BadInput(
+            f"Several series could be the dynamic, each with {times} time point{'s' * (times > 1)}", listed, CHOOSE
+        )
     chosen = best[0]
     left_out = [(s.name, f"not like the dynamic: {difference(chosen[0], s)}") for s in classic if s not in chosen]
     left_out += [(s.name, "enhanced multi-frame, not read yet") for s in frames]
@@ -109,15 +117,20 @@ def difference(one, other):
     if (a.orientation is None) != (b.orientation is None):
         return "orientation unknown"
     if a.orientation is not None:
-        cosines = [np.dot(a.orientation[k:k + 3], b.orientation[k:k + 3]) for k in (0, 3)] + [normal_of(a) @ normal_of(b)]
+        cosines = [np.dot(a.orientation[k : k + 3], b.orientation[k : k + 3]) for k in (0, 3)] + [
+            normal_of(a) @ normal_of(b)
+        ]
         if min(cosines) < SAME_DIRECTION:
             return "other orientation"
     if a.spacing and b.spacing and not np.allclose(a.spacing, b.spacing, rtol=0.05):
         return f"pixels of {b.spacing[0]:.2f} mm instead of {a.spacing[0]:.2f} mm"
     if one.kind != other.kind:
         return f"Dixon {other.kind or 'plain'} images instead of {one.kind or 'plain'} ones"
-    for name, what, unit, slack in (("echo", "echo time", " ms", 0.3), ("repetition", "repetition time", " ms", 0.5),
-                                    ("flip", "flip angle", "°", 0.5)):
+    for name, what, unit, slack in (
+        ("echo", "echo time", " ms", 0.3),
+        ("repetition", "repetition time", " ms", 0.5),
+        ("flip", "flip angle", "°", 0.5),
+    ):
         x, y = getattr(a, name), getattr(b, name)
         if x is not None and y is not None and abs(x - y) > slack + 0.1 * abs(x):
             return f"{what} {y:g}{unit} instead of {x:g}{unit}"
@@ -135,7 +148,9 @@ def _place(one, other):
             return ""
         axes = np.array([series.first.orientation[:3], series.first.orientation[3:], normal_of(series.first)])
         low = (np.array(positions) @ axes.T).min(axis=0)
-        size = np.array([series.first.shape[1] * series.first.spacing[0], series.first.shape[0] * series.first.spacing[1], 0])
+        size = np.array(
+            [series.first.shape[1] * series.first.spacing[0], series.first.shape[0] * series.first.spacing[1], 0]
+        )
         high = (np.array(positions) @ axes.T).max(axis=0) + size
         margin = np.array([0, 0, series.first.gap or 1]) / 2
         boxes.append((low - margin, high + margin))

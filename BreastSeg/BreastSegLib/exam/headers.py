@@ -10,13 +10,51 @@ from pathlib import Path
 from ..errors import BadInput
 
 # Nothing of a patient beyond what tells two patients apart; those values never leave this room (see `Header`).
-TAGS = ("SOPClassUID", "SOPInstanceUID", "Modality", "Manufacturer", "PatientID", "PatientName", "PatientBirthDate", "StudyInstanceUID",
-        "StudyDate", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "InstanceNumber", "AcquisitionNumber", "ImageType",
-        "Rows", "Columns", "NumberOfFrames", "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "SliceThickness",
-        "SpacingBetweenSlices", "FrameOfReferenceUID", "ContentDate", "ContentTime", "AcquisitionDate", "AcquisitionTime",
-        "AcquisitionDateTime", "SeriesDate", "SeriesTime", "TriggerTime", "TemporalPositionIdentifier", "NumberOfTemporalPositions",
-        "TemporalResolution", "EchoTime", "RepetitionTime", "FlipAngle", "ScanOptions", "SequenceName", "DiffusionBValue",
-        "ContrastBolusAgent", "ContrastBolusStartTime")
+TAGS = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "Modality",
+    "Manufacturer",
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "StudyInstanceUID",
+    "StudyDate",
+    "SeriesInstanceUID",
+    "SeriesNumber",
+    "SeriesDescription",
+    "InstanceNumber",
+    "AcquisitionNumber",
+    "ImageType",
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+    "PixelSpacing",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "SliceThickness",
+    "SpacingBetweenSlices",
+    "FrameOfReferenceUID",
+    "ContentDate",
+    "ContentTime",
+    "AcquisitionDate",
+    "AcquisitionTime",
+    "AcquisitionDateTime",
+    "SeriesDate",
+    "SeriesTime",
+    "TriggerTime",
+    "TemporalPositionIdentifier",
+    "NumberOfTemporalPositions",
+    "TemporalResolution",
+    "EchoTime",
+    "RepetitionTime",
+    "FlipAngle",
+    "ScanOptions",
+    "SequenceName",
+    "DiffusionBValue",
+    "ContrastBolusAgent",
+    "ContrastBolusStartTime",
+)
 ENHANCED = {"1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4"}
 PROGRESS_EVERY = 20
 
@@ -138,7 +176,9 @@ def read_headers(folder, report=None):
             elif not header.sop.startswith("DICOMDIR"):
                 headers.append(header)
     if not headers:
-        hint = "Choose the folder with the DICOM files of one exam; give image files (NIfTI, NRRD) one by one, in order"
+        hint = (
+            "Choose the folder with the DICOM files of one exam; give image files (NIfTI, NRRD) one by one, in order"
+        )
         seen = "damaged files only" if damaged else f"{others} other file{'s' * (others != 1)}"
         raise BadInput("The folder holds no readable DICOM image", f"{folder}: {seen}", hint)
     notes = []
@@ -167,7 +207,9 @@ def _files(folder):
     if not root.exists():
         raise BadInput("The folder does not exist", folder, "Check the path")
     if not root.is_dir():
-        raise BadInput("This is a file, not a folder of DICOM files", folder, "Give its folder, or the phases as files in order")
+        raise BadInput(
+            "This is a file, not a folder of DICOM files", folder, "Give its folder, or the phases as files in order"
+        )
 
     def refuse(error):
         raise BadInput(f"A folder cannot be read: {error.strerror}", folder, "Check the permissions")
@@ -199,24 +241,51 @@ def _header(path, d):
     gap = _number(d, "SpacingBetweenSlices") or _number(d, "SliceThickness")
     options = {part.upper() for part in _parts(d, "ScanOptions")}
     return Header(
-        path, _text(d, "SOPInstanceUID"), _text(d, "Modality").upper(), _text(d, "Manufacturer"),
-        tuple(_text(d, name) for name in ("PatientID", "PatientName", "PatientBirthDate")), _text(d, "StudyInstanceUID"),
-        _text(d, "StudyDate"), _text(d, "SeriesInstanceUID"), _integer(d, "SeriesNumber"), _text(d, "SeriesDescription").lower(),
-        _integer(d, "InstanceNumber"), _integer(d, "AcquisitionNumber"), tuple(part.upper() for part in _parts(d, "ImageType")),
-        (_integer(d, "Rows") or 0, _integer(d, "Columns") or 0), _integer(d, "NumberOfFrames") or 1, sop_class in ENHANCED,
+        path,
+        _text(d, "SOPInstanceUID"),
+        _text(d, "Modality").upper(),
+        _text(d, "Manufacturer"),
+        tuple(_text(d, name) for name in ("PatientID", "PatientName", "PatientBirthDate")),
+        _text(d, "StudyInstanceUID"),
+        _text(d, "StudyDate"),
+        _text(d, "SeriesInstanceUID"),
+        _integer(d, "SeriesNumber"),
+        _text(d, "SeriesDescription").lower(),
+        _integer(d, "InstanceNumber"),
+        _integer(d, "AcquisitionNumber"),
+        tuple(part.upper() for part in _parts(d, "ImageType")),
+        (_integer(d, "Rows") or 0, _integer(d, "Columns") or 0),
+        _integer(d, "NumberOfFrames") or 1,
+        sop_class in ENHANCED,
         # PixelSpacing is written rows first: the distance along y comes before that along x.
-        None if spacing is None or min(spacing) <= 0 else spacing[::-1], _numbers(d, "ImagePositionPatient", 3),
-        _numbers(d, "ImageOrientationPatient", 6), abs(gap) if gap else None, _text(d, "FrameOfReferenceUID"), _moments(d),
-        _scaled(_number(d, "TriggerTime"), 1e-3), _integer(d, "TemporalPositionIdentifier"), _integer(d, "NumberOfTemporalPositions"),
-        _scaled(_number(d, "TemporalResolution"), 1e-3), _number(d, "EchoTime"), _number(d, "RepetitionTime"), _number(d, "FlipAngle"),
-        bool(options & {"FS", "FSA", "SPIR", "SPAIR", "SFS"}) if options else None, _text(d, "SequenceName").lower(),
-        _number(d, "DiffusionBValue"), _text(d, "ContrastBolusAgent").strip().lower() not in ("", "none", "no", "n/a"))
+        None if spacing is None or min(spacing) <= 0 else spacing[::-1],
+        _numbers(d, "ImagePositionPatient", 3),
+        _numbers(d, "ImageOrientationPatient", 6),
+        abs(gap) if gap else None,
+        _text(d, "FrameOfReferenceUID"),
+        _moments(d),
+        _scaled(_number(d, "TriggerTime"), 1e-3),
+        _integer(d, "TemporalPositionIdentifier"),
+        _integer(d, "NumberOfTemporalPositions"),
+        _scaled(_number(d, "TemporalResolution"), 1e-3),
+        _number(d, "EchoTime"),
+        _number(d, "RepetitionTime"),
+        _number(d, "FlipAngle"),
+        bool(options & {"FS", "FSA", "SPIR", "SPAIR", "SFS"}) if options else None,
+        _text(d, "SequenceName").lower(),
+        _number(d, "DiffusionBValue"),
+        _text(d, "ContrastBolusAgent").strip().lower() not in ("", "none", "no", "n/a"),
+    )
 
 
 def _moments(d):
     result = {}
-    for name, day, time in (("content", "ContentDate", "ContentTime"), ("acquisition", "AcquisitionDate", "AcquisitionTime"),
-                            ("series", "SeriesDate", "SeriesTime"), ("bolus", "AcquisitionDate", "ContrastBolusStartTime")):
+    for name, day, time in (
+        ("content", "ContentDate", "ContentTime"),
+        ("acquisition", "AcquisitionDate", "AcquisitionTime"),
+        ("series", "SeriesDate", "SeriesTime"),
+        ("bolus", "AcquisitionDate", "ContrastBolusStartTime"),
+    ):
         seconds = seconds_of_day(_text(d, time))
         if seconds is not None:
             result[name] = (day_number(_text(d, day)), seconds)
@@ -262,7 +331,11 @@ def _number(d, name):
 
 def _numbers(d, name, length):
     try:
-        values = tuple(float(part) for part in _parts(d, name)) if not isinstance(d.get(name), (int, float)) else (float(d[name].value),)
+        values = (
+            tuple(float(part) for part in _parts(d, name))
+            if not isinstance(d.get(name), (int, float))
+            else (float(d[name].value),)
+        )
     except ValueError:
         return None
     return values if len(values) == length and all(abs(v) < 1e9 for v in values) else None

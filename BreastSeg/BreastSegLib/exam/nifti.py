@@ -61,13 +61,19 @@ def _needed(header):
     """Return the number of bytes that a NIfTI-1 or NIfTI-2 header promises (0 when it is neither)."""
     for order in "<>":
         if header[:4] == struct.pack(order + "i", 348) and len(header) >= 112:
-            dimensions, bits = struct.unpack_from(order + "8h", header, 40), struct.unpack_from(order + "h", header, 72)[0]
+            dimensions, bits = (
+                struct.unpack_from(order + "8h", header, 40),
+                struct.unpack_from(order + "h", header, 72)[0],
+            )
             offset = struct.unpack_from(order + "f", header, 108)[0] if header[344:347] == b"n+1" else 0
         elif header[:4] == struct.pack(order + "i", 540) and len(header) >= 176:
-            dimensions, bits = struct.unpack_from(order + "8q", header, 16), struct.unpack_from(order + "h", header, 14)[0]
+            dimensions, bits = (
+                struct.unpack_from(order + "8q", header, 16),
+                struct.unpack_from(order + "h", header, 14)[0],
+            )
             offset = struct.unpack_from(order + "q", header, 168)[0]
         else:
             continue
         rank = dimensions[0]
-        return int(offset) + prod(max(n, 1) for n in dimensions[1:1 + rank]) * bits // 8 if 0 < rank < 8 else 0
+        return int(offset) + prod(max(n, 1) for n in dimensions[1 : 1 + rank]) * bits // 8 if 0 < rank < 8 else 0
     return 0

@@ -5,7 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import BadInput
-from .clocks import BETWEEN_SERIES, IN_SERIES, NAMES, SAME_PHASE_S, SHORTEST_DYNAMIC_S, clock_values, clusters, split, vendor_of
+from .clocks import (
+    BETWEEN_SERIES,
+    IN_SERIES,
+    NAMES,
+    SAME_PHASE_S,
+    SHORTEST_DYNAMIC_S,
+    clock_values,
+    clusters,
+    split,
+    vendor_of,
+)
 from .stack import check_placed, heights, normal_of, places_of
 
 DECIDE = "Give the phases as image files in order (pre first)"
@@ -96,13 +106,21 @@ def _split_series(headers, notes):
     best = found[0]
     for other in found[1:]:
         if not np.array_equal(other.labels, best.labels):
-            raise BadInput(f"The {NAMES[best.clock]} and the {NAMES[other.clock]} put the images in different orders", name, DECIDE)
+            raise BadInput(
+                f"The {NAMES[best.clock]} and the {NAMES[other.clock]} put the images in different orders",
+                name,
+                DECIDE,
+            )
         _compare(best, other, name, notes)
     return _points(headers, best, name, notes)
 
 
 def _points(headers, best, name, notes):
-    seconds, absolute, evidence = list(best.values), best.clock if best.clock in BETWEEN_SERIES else "", NAMES[best.clock]
+    seconds, absolute, evidence = (
+        list(best.values),
+        best.clock if best.clock in BETWEEN_SERIES else "",
+        NAMES[best.clock],
+    )
     if best.clock in ("temporal", "number"):
         resolution = headers[0].resolution if best.clock == "temporal" else None
         seconds = [v * resolution if resolution else None for v in best.values]
@@ -123,7 +141,9 @@ def _compare(best, other, name, notes):
         return
     one, two = np.ptp(best.values), np.ptp(other.values)
     if abs(one - two) > max(10, 0.1 * max(one, two)):
-        notes.append(f"The phases of {name} span {one:.0f} s by {NAMES[best.clock]} (used) and {two:.0f} s by {NAMES[other.clock]}.")
+        notes.append(
+            f"The phases of {name} span {one:.0f} s by {NAMES[best.clock]} (used) and {two:.0f} s by {NAMES[other.clock]}."
+        )
 
 
 def _undecided(headers, counts):
@@ -134,8 +154,11 @@ def _undecided(headers, counts):
         values = clock_values(headers, clock)
         distinct = 1 if values is None else clusters(values, 1 if clock == "temporal" else SAME_PHASE_S)
         if 1 < distinct < count and count % distinct == 0:
-            return BadInput(f"{what}, but {distinct} time points by {NAMES[clock]}: {count // distinct} images at each place and time",
-                            name, f"Keep one kind of image. {DECIDE}")
+            return BadInput(
+                f"{what}, but {distinct} time points by {NAMES[clock]}: {count // distinct} images at each place and time",
+                name,
+                f"Keep one kind of image. {DECIDE}",
+            )
     claims = headers[0].temporal_count
     claim = f" (the tags claim {claims} time points)" if claims and claims != count else ""
     return BadInput(f"{what}{claim}, and no time, trigger or temporal position tells them apart", name, DECIDE)
@@ -150,16 +173,30 @@ def _unequal(headers, places, counts):
     for clock in (*IN_SERIES[vendor_of(headers[0].manufacturer)], "temporal"):
         values = clock_values(headers, clock)
         # Renumber the regular places without gaps.
-        part = None if values is None else split(values[regular], np.unique(places[regular], return_inverse=True)[1], clock,
-                                                 1 if clock == "temporal" else SAME_PHASE_S)
+        part = (
+            None
+            if values is None
+            else split(
+                values[regular],
+                np.unique(places[regular], return_inverse=True)[1],
+                clock,
+                1 if clock == "temporal" else SAME_PHASE_S,
+            )
+        )
         if part is None:
             continue
         nearest = np.abs(values[:, None] - part.values[None]).argmin(axis=1)
         table = np.zeros((usual, len(counts)), int)
         np.add.at(table, (nearest[~regular], places[~regular]), 1)
-        lines = [f"phase {k + 1} has {kind} {len(where)} place{'s' * (len(where) > 1)}"
-                 for k in range(usual) for kind, where in (("no image at", np.flatnonzero(table[k, odd] == 0)),
-                                                           ("several images at", np.flatnonzero(table[k, odd] > 1))) if len(where)]
+        lines = [
+            f"phase {k + 1} has {kind} {len(where)} place{'s' * (len(where) > 1)}"
+            for k in range(usual)
+            for kind, where in (
+                ("no image at", np.flatnonzero(table[k, odd] == 0)),
+                ("several images at", np.flatnonzero(table[k, odd] > 1)),
+            )
+            if len(where)
+        ]
         what += f" (in time order, {', '.join(lines)})"
         break
     return BadInput(f"Slices are missing or double: {what}", name, f"Export the series again. {DECIDE}")
@@ -178,16 +215,23 @@ def _merge(parts, notes):
     clean = [(clock, spans) for clock, spans in orders if _apart(spans)]
     if not clean:
         names = ", ".join(NAMES[clock] for clock, _ in orders)
-        raise BadInput(f"Series overlap in time or were acquired at the same time ({names})", _names(parts),
-                       f"Leave out the series that are no phases. {DECIDE}")
+        raise BadInput(
+            f"Series overlap in time or were acquired at the same time ({names})",
+            _names(parts),
+            f"Leave out the series that are no phases. {DECIDE}",
+        )
     clock, spans = clean[0]
     order = np.argsort([s[0] for s in spans])
     for other, rows in clean[1:]:
         if not np.array_equal(np.argsort([s[0] for s in rows]), order):
-            raise BadInput(f"The {NAMES[clock]} and the {NAMES[other]} put the series in different orders", _names(parts), DECIDE)
+            raise BadInput(
+                f"The {NAMES[clock]} and the {NAMES[other]} put the series in different orders", _names(parts), DECIDE
+            )
     numbers = [parts[i][0].headers[0].number for i in order]
     if None not in numbers and numbers != sorted(numbers):
-        notes.append(f"The series numbers do not rise with the {NAMES[clock]} (in time order: {', '.join(map(str, numbers))}).")
+        notes.append(
+            f"The series numbers do not rise with the {NAMES[clock]} (in time order: {', '.join(map(str, numbers))})."
+        )
     points = []
     for i in order:
         for point, seconds in zip(parts[i], spans[i]):
@@ -203,7 +247,7 @@ def _on_clock(parts, clock, values):
     spans, start = [], 0
     for part in parts:
         size = sum(len(point.headers) for point in part)
-        own = values[start:start + size]
+        own = values[start : start + size]
         start += size
         if len(part) == 1:
             spans.append([float(own.min())])
@@ -229,14 +273,22 @@ def _apart(spans):
 def _by_number(parts, notes):
     numbers = [part[0].headers[0].number for part in parts]
     if None in numbers or len(set(numbers)) < len(numbers):
-        raise BadInput("The tags hold no clock and no series number that would tell the order of the series", _names(parts), DECIDE)
+        raise BadInput(
+            "The tags hold no clock and no series number that would tell the order of the series",
+            _names(parts),
+            DECIDE,
+        )
     temporal = [{h.temporal for h in part[0].headers} for part in parts if len(part) == 1]
     if len(temporal) == len(parts) and all(len(t) == 1 and None not in t for t in temporal):
         index = [next(iter(t)) for t in temporal]
         if len(set(index)) == len(index) and list(np.argsort(index)) != list(np.argsort(numbers)):
-            raise BadInput("Series number and temporal position put the series in different orders", _names(parts), DECIDE)
+            raise BadInput(
+                "Series number and temporal position put the series in different orders", _names(parts), DECIDE
+            )
     order = np.argsort(numbers)
-    notes.append("No clock in the tags that all series have: the phases are ordered by series number, their times are unknown. Check the order.")
+    notes.append(
+        "No clock in the tags that all series have: the phases are ordered by series number, their times are unknown. Check the order."
+    )
     return [TimePoint(point.headers, None, "series number") for i in order for point in parts[i]]
 
 

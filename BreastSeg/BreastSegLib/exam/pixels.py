@@ -45,7 +45,9 @@ def read_slice(path, name):
                     dataset.file_meta.TransferSyntaxUID = syntax
                 return _rescaled(dataset)
     except OSError as error:
-        raise BadInput(f"An image file cannot be read: {error.strerror or 'input/output error'}", name, "Check the disk") from error
+        raise BadInput(
+            f"An image file cannot be read: {error.strerror or 'input/output error'}", name, "Check the disk"
+        ) from error
     except Exception as error:  # noqa: BLE001 - damaged bytes make the parser raise almost any exception
         raise BadInput("The pixels of an image are damaged or incomplete", name, "Export the series again") from error
     return _decoded(path, name)
@@ -56,7 +58,9 @@ def _rescaled(dataset):
     if array.ndim != 2:
         raise ValueError("not one grey-scale frame")
     array = array.astype(np.float32)
-    slope, intercept = (float(dataset.get(tag, default) or default) for tag, default in (("RescaleSlope", 1), ("RescaleIntercept", 0)))
+    slope, intercept = (
+        float(dataset.get(tag, default) or default) for tag, default in (("RescaleSlope", 1), ("RescaleIntercept", 0))
+    )
     if slope != 1:
         array *= np.float32(slope)
     if intercept:
@@ -72,9 +76,13 @@ def _decoded(path, name):
         with plain_path(path) as readable:
             array = sitk.GetArrayFromImage(sitk.ReadImage(str(readable), sitk.sitkFloat32))
     except RuntimeError as error:
-        raise BadInput("The pixels of a compressed image cannot be decoded", name, "Export the series without compression") from error
+        raise BadInput(
+            "The pixels of a compressed image cannot be decoded", name, "Export the series without compression"
+        ) from error
     if array.ndim != 3 or array.shape[0] != 1:
-        raise BadInput("An image file holds something else than one grey-scale slice", name, "Export the series as classic DICOM")
+        raise BadInput(
+            "An image file holds something else than one grey-scale slice", name, "Export the series as classic DICOM"
+        )
     return array[0]
 
 

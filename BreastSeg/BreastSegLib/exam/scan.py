@@ -48,9 +48,13 @@ class ExamScan:
 
     def to_json(self):
         """dict: the scan without file names."""
-        return {"phases": [phase.to_json() for phase in self.phases], "left_out": [list(row) for row in self.left_out],
-                "notes": list(self.notes), "geometry": self.geometry.to_json() if self.geometry else None,
-                "manufacturer": self.manufacturer}
+        return {
+            "phases": [phase.to_json() for phase in self.phases],
+            "left_out": [list(row) for row in self.left_out],
+            "notes": list(self.notes),
+            "geometry": self.geometry.to_json() if self.geometry else None,
+            "manufacturer": self.manufacturer,
+        }
 
 
 def scan(folder, report=None):
@@ -86,13 +90,18 @@ def scan(folder, report=None):
     notes += more
     count, evidence = count_pre(points, notes)
     if evidence == "first in time":
-        notes += [f"Check that the first phase is before contrast: {name} was left out ({reason})."
-                  for name, reason in left_out if re.search(NEARLY_A_PHASE, reason)]
+        notes += [
+            f"Check that the first phase is before contrast: {name} was left out ({reason})."
+            for name, reason in left_out
+            if re.search(NEARLY_A_PHASE, reason)
+        ]
     if count > 1 and count < len(points):
         notes.append(f"{count} phases lie before contrast; the last of them is used as pre.")
-        left_out += [(f"{p.headers[0].series_name}, time point {k + 1}", "an earlier phase before contrast")
-                     for k, p in enumerate(points[:count - 1])]
-        points, count = points[count - 1:], 1
+        left_out += [
+            (f"{p.headers[0].series_name}, time point {k + 1}", "an earlier phase before contrast")
+            for k, p in enumerate(points[: count - 1])
+        ]
+        points, count = points[count - 1 :], 1
     elif count > 1:
         raise BadInput(f"{count} phases before contrast and none after", points[0].headers[0].series_name, NO_PHASES)
     return _finish(points, count, evidence, left_out, notes)
@@ -103,17 +112,28 @@ def _finish(points, count, evidence, left_out, notes):
     names = [f"post{k - count + 1}" if k >= count else "pre" for k in range(len(points))]
     stacks = [stack(point.headers, name) for point, name in zip(points, names)]
     check_complete(stacks, names)
-    rows = [(role, p.seconds, f"order: {p.evidence}; role: {evidence}", [h.path for h in s[0]])
-            for role, p, s in zip(roles, points, stacks)]
+    rows = [
+        (role, p.seconds, f"order: {p.evidence}; role: {evidence}", [h.path for h in s[0]])
+        for role, p, s in zip(roles, points, stacks)
+    ]
     phases = number_phases(rows)
     if count == len(points):
         phases = tuple(replace(phase, time_s=None) for phase in phases)
     reference = count if count < len(points) else 0
     if len({p.headers[0].frame_of_reference for p in points}) > 1:
-        notes.append("The phases have different frames of reference: the patient may have been repositioned between them.")
+        notes.append(
+            "The phases have different frames of reference: the patient may have been repositioned between them."
+        )
     first = points[0].headers[0]
-    return ExamScan(phases, tuple(left_out), tuple(dict.fromkeys(notes)), stacks[reference][1], first.manufacturer,
-                    tuple(s[1] for s in stacks), tuple(tuple(h.image_name for h in s[0]) for s in stacks))
+    return ExamScan(
+        phases,
+        tuple(left_out),
+        tuple(dict.fromkeys(notes)),
+        stacks[reference][1],
+        first.manufacturer,
+        tuple(s[1] for s in stacks),
+        tuple(tuple(h.image_name for h in s[0]) for s in stacks),
+    )
 
 
 def _unique(headers):
@@ -122,7 +142,11 @@ def _unique(headers):
     for header in sorted(headers, key=lambda h: h.path):
         seen.setdefault(header.sop or header.path, header)
     double = len(headers) - len(seen)
-    notes = [f"{double} file{'s are copies' if double > 1 else ' is a copy'} of another image and skipped."] if double else []
+    notes = (
+        [f"{double} file{'s are copies' if double > 1 else ' is a copy'} of another image and skipped."]
+        if double
+        else []
+    )
     return list(seen.values()), notes
 
 
@@ -133,7 +157,11 @@ def _one_study(headers, folder):
         return
     dates = ", ".join(sorted(_date(text) for text in studies.values()))
     who = f"{len(patients)} patients" if len(patients) > 1 else "one patient"
-    raise BadInput(f"The folder holds {len(studies)} studies of {who} (study dates {dates})", folder, "Choose the folder of one study")
+    raise BadInput(
+        f"The folder holds {len(studies)} studies of {who} (study dates {dates})",
+        folder,
+        "Choose the folder of one study",
+    )
 
 
 def _date(text):

@@ -88,7 +88,9 @@ def describe(source, report=None):
 def _kind(source):
     kinds = [kind for kind in KINDS if source.get(kind)]
     if len(kinds) != 1:
-        raise BadInput("The exam is named in no way or in several ways", ", ".join(kinds), f"Name one of: {', '.join(KINDS)}")
+        raise BadInput(
+            "The exam is named in no way or in several ways", ", ".join(kinds), f"Name one of: {', '.join(KINDS)}"
+        )
     return kinds[0]
 
 
@@ -119,12 +121,20 @@ def _timed(phases, source):
     try:
         seconds = [float(time) for time in times]
     except (TypeError, ValueError) as error:
-        raise BadInput("The times of the phases are not numbers", str(times), "Give seconds, one for each phase") from error
+        raise BadInput(
+            "The times of the phases are not numbers", str(times), "Give seconds, one for each phase"
+        ) from error
     if len(seconds) != len(phases):
-        raise BadInput(f"{len(seconds)} times are given for {len(phases)} phases", str(times), "Give one for each phase, in seconds")
+        raise BadInput(
+            f"{len(seconds)} times are given for {len(phases)} phases",
+            str(times),
+            "Give one for each phase, in seconds",
+        )
     if not all(map(math.isfinite, seconds)) or any(b <= a for a, b in zip(seconds, seconds[1:])):
         raise BadInput("The times of the phases do not rise", str(times), "Give the phases in time order")
-    return number_phases([(p.role, t, f"{p.evidence}; time: given by the user", p.files) for p, t in zip(phases, seconds)])
+    return number_phases(
+        [(p.role, t, f"{p.evidence}; time: given by the user", p.files) for p, t in zip(phases, seconds)]
+    )
 
 
 def _dicom_volumes(found, report):
@@ -137,7 +147,11 @@ def _dicom_volumes(found, report):
             report(STAGE, done, total)
             pixels = read_slice(path, f"phase {phase.name}, {name}")
             if pixels.shape != geometry.shape[1:]:
-                raise BadInput("An image has another size than its header says", f"phase {phase.name}, {name}", "Export the series again")
+                raise BadInput(
+                    "An image has another size than its header says",
+                    f"phase {phase.name}, {name}",
+                    "Export the series again",
+                )
             array[k] = pixels
             done += 1
         check_voxels(array, phase.name, lambda: report(STAGE, done, total))
@@ -149,12 +163,13 @@ def _dicom_volumes(found, report):
 def _file_volumes(files, found, report):
     volumes = []
     for done, file in enumerate(files):
+
         def again(done=done):
             report(STAGE, done, len(files))
 
         again()
         volumes += read_volumes(file, again)
-        for volume, phase in zip(volumes[-file.volumes:], found.phases[len(volumes) - file.volumes:]):
+        for volume, phase in zip(volumes[-file.volumes :], found.phases[len(volumes) - file.volumes :]):
             check_voxels(volume.array, phase.name, again)
     report(STAGE, len(files), len(files))
     return volumes
@@ -164,8 +179,9 @@ def _on_one_grid(phases, volumes, report):
     reference = next((i for i, phase in enumerate(phases) if phase.role == "post"), 0)
     geometry, notes = volumes[reference].geometry, []
     for i, phase in enumerate(phases):
-        volumes[i], note = to_reference(volumes[i], geometry, phase.name, phases[reference].name,
-                                        lambda: report(STAGE, len(phases), len(phases)))
+        volumes[i], note = to_reference(
+            volumes[i], geometry, phase.name, phases[reference].name, lambda: report(STAGE, len(phases), len(phases))
+        )
         notes += [note] if note else []
     return volumes, notes
 

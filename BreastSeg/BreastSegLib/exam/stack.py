@@ -32,16 +32,26 @@ def places_of(values, tolerance=PLACE_MM):
 
 def check_placed(headers):
     """Raise `BadInput` when an image does not say where it lies."""
-    for tag, name in (("position", "Image Position"), ("orientation", "Image Orientation"), ("spacing", "Pixel Spacing")):
+    for tag, name in (
+        ("position", "Image Position"),
+        ("orientation", "Image Orientation"),
+        ("spacing", "Pixel Spacing"),
+    ):
         lost = [h for h in headers if getattr(h, tag) is None]
         if lost:
-            raise BadInput(f"{len(lost)} of {len(headers)} images do not say where they lie: {name} is missing",
-                           lost[0].series_name, "Export the series again with all its tags, or give the phases as image files")
+            raise BadInput(
+                f"{len(lost)} of {len(headers)} images do not say where they lie: {name} is missing",
+                lost[0].series_name,
+                "Export the series again with all its tags, or give the phases as image files",
+            )
     for header in headers:
         row, column = np.array(header.orientation[:3]), np.array(header.orientation[3:])
         if abs(row @ row - 1) > 0.01 or abs(column @ column - 1) > 0.01 or abs(row @ column) > 0.01:
-            raise BadInput("The image axes in the header are not orthogonal unit vectors", header.image_name,
-                           "Give the phases as image files in order")
+            raise BadInput(
+                "The image axes in the header are not orthogonal unit vectors",
+                header.image_name,
+                "Give the phases as image files in order",
+            )
 
 
 def stack(headers, name):
@@ -120,7 +130,9 @@ def _step(height, where, first):
         if abs(ratio - round(ratio)) < 0.1 and round(ratio) > 1:
             missing = round(ratio) - 1
             raise BadInput(f"{missing} slice{'s' * (missing > 1)} missing {between}", where, GIVE_FILES)
-        raise BadInput(f"The slices are unevenly spaced: {steps[k]:.2f} mm {between}, {usual:.2f} mm elsewhere", where, GIVE_FILES)
+        raise BadInput(
+            f"The slices are unevenly spaced: {steps[k]:.2f} mm {between}, {usual:.2f} mm elsewhere", where, GIVE_FILES
+        )
     return float((height[-1] - height[0]) / (len(height) - 1))
 
 
@@ -138,5 +150,8 @@ def check_complete(stacks, names):
         offset = (np.array(other.origin) - np.array(geometry.origin)) @ geometry.matrix / np.array(geometry.spacing)
         inside = -0.1 < offset[2] < lacking + 0.1
         if inside and np.abs(offset[:2]).max() < 0.5 and abs(offset[2] - round(offset[2])) < 0.1:
-            raise BadInput(f"{lacking} of {geometry.shape[0]} slices missing in phase {name}; phase {names[full]} has them all",
-                           headers[0].series_name, GIVE_FILES)
+            raise BadInput(
+                f"{lacking} of {geometry.shape[0]} slices missing in phase {name}; phase {names[full]} has them all",
+                headers[0].series_name,
+                GIVE_FILES,
+            )

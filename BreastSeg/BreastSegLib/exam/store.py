@@ -27,7 +27,12 @@ def save_exam(exam, folder):
 
 def save_description(folder, phases, geometry, notes=()):
     """Write the ``exam.json`` of arrays that are there already (the application writes one array a turn)."""
-    record = {"format": FORMAT, "phases": [phase.to_json() for phase in phases], "geometry": geometry.to_json(), "notes": list(notes)}
+    record = {
+        "format": FORMAT,
+        "phases": [phase.to_json() for phase in phases],
+        "geometry": geometry.to_json(),
+        "notes": list(notes),
+    }
     write_json(Path(folder) / "exam.json", record, overwrite=True)
 
 
@@ -41,7 +46,9 @@ def load_exam(folder):
     """
     folder = Path(folder)
     phases, geometry, notes = load_description(folder)
-    volumes = tuple(Volume(_array(folder / array_name(index), geometry.shape), geometry) for index in range(len(phases)))
+    volumes = tuple(
+        Volume(_array(folder / array_name(index), geometry.shape), geometry) for index in range(len(phases))
+    )
     return DceExam(phases, volumes, notes)
 
 
@@ -58,7 +65,11 @@ def load_description(folder):
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise BadInput("This is not an exam written by this extension", path)
     try:
-        return tuple(map(Phase.from_json, record["phases"])), Geometry.from_json(record["geometry"]), tuple(record.get("notes", ()))
+        return (
+            tuple(map(Phase.from_json, record["phases"])),
+            Geometry.from_json(record["geometry"]),
+            tuple(record.get("notes", ())),
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadInput("The description of the exam is damaged", path, "Write the exam again") from error
 

@@ -88,10 +88,21 @@ class WorkerClient:
         command = [self.python, "-u", "-m", "BreastSegLib.inference.worker", "--folder", str(self.folder)]
         try:
             with open(self.folder / LOG_NAME, "ab") as log:
-                self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=self.folder,
-                                                 env=self._child_environment(), **_no_window())
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    cwd=self.folder,
+                    env=self._child_environment(),
+                    **_no_window(),
+                )
         except OSError as error:
-            raise BreastSegError(f"The worker could not be started: {error.strerror}", self.python, "Choose a Python interpreter that exists") from error
+            raise BreastSegError(
+                f"The worker could not be started: {error.strerror}",
+                self.python,
+                "Choose a Python interpreter that exists",
+            ) from error
         self._buffer = b""
         os.set_blocking(self._process.stdout.fileno(), False)
         logger.info("Worker %d started", self._process.pid)
@@ -126,7 +137,9 @@ class WorkerClient:
         events = self._read_events()
         if self.busy and self._cancel_deadline is not None and time.monotonic() > self._cancel_deadline:
             self.kill()
-            events.append(self._end({"event": "error", "code": "cancelled", "message": "Cancelled", "hint": "", "log": ""}))
+            events.append(
+                self._end({"event": "error", "code": "cancelled", "message": "Cancelled", "hint": "", "log": ""})
+            )
         elif ended:
             if self.busy:
                 events.append(self._end(self._death_event()))
@@ -237,8 +250,15 @@ class WorkerClient:
             self.kill()
             if not self.busy:
                 return None
-            return self._end({"event": "error", "code": WorkerDied.code, "message": "The worker sent a line that is not a message and was ended",
-                              "hint": "Run again; the log says more", "log": self.log_tail()})
+            return self._end(
+                {
+                    "event": "error",
+                    "code": WorkerDied.code,
+                    "message": "The worker sent a line that is not a message and was ended",
+                    "hint": "Run again; the log says more",
+                    "log": self.log_tail(),
+                }
+            )
         if kind in ("result", "error"):
             return self._end(event) if event.get("id") == self._pending and self.busy else None
         return event if kind == "ready" or event.get("id") == self._pending else None
@@ -250,12 +270,23 @@ class WorkerClient:
 
     def _death_event(self):
         code = None if self._process is None else self._process.returncode
-        how = "was ended" if code is None else f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        how = (
+            "was ended"
+            if code is None
+            else f"was killed by signal {-code}"
+            if code < 0
+            else f"ended with exit code {code}"
+        )
         hint = "The computer may have run out of memory" if code == -9 else "The log says why"
         if self._cancel_deadline is not None:
             return {"event": "error", "code": "cancelled", "message": "Cancelled", "hint": "", "log": ""}
-        return {"event": "error", "code": WorkerDied.code, "message": f"The worker process {how} before it had finished",
-                "hint": f"{hint}; run again to start a new one", "log": self.log_tail()}
+        return {
+            "event": "error",
+            "code": WorkerDied.code,
+            "message": f"The worker process {how} before it had finished",
+            "hint": f"{hint}; run again to start a new one",
+            "log": self.log_tail(),
+        }
 
     def _reap(self):
         if self._process is not None:

@@ -104,18 +104,37 @@ class Engine:
         self.notes = []
         wanted = len(predictor.dataset_json["channel_names"])
         if wanted != len(channels):
-            raise BadInput(f"The model wants {wanted} channels, the recipe makes {len(channels)}", hint="Choose the recipe that the model was trained with")
+            raise BadInput(
+                f"The model wants {wanted} channels, the recipe makes {len(channels)}",
+                hint="Choose the recipe that the model was trained with",
+            )
         predictor.use_mirroring = bool(tta)
         predictor.begin(report)
         try:
             preprocessor = predictor.configuration_manager.preprocessor_class(verbose=False)
-            data, _, properties = preprocessor.run_case_npy(channels, None, {"spacing": tuple(float(s) for s in spacing[::-1])},
-                                                            predictor.plans_manager, predictor.configuration_manager, predictor.dataset_json)
+            data, _, properties = preprocessor.run_case_npy(
+                channels,
+                None,
+                {"spacing": tuple(float(s) for s in spacing[::-1])},
+                predictor.plans_manager,
+                predictor.configuration_manager,
+                predictor.dataset_json,
+            )
             logits = predictor.predict_logits_from_preprocessed_data(torch.from_numpy(data)).cpu()
             _, probabilities = convert_predicted_logits_to_segmentation_with_correct_shape(
-                logits, predictor.plans_manager, predictor.configuration_manager, predictor.label_manager, properties, return_probabilities=True)
+                logits,
+                predictor.plans_manager,
+                predictor.configuration_manager,
+                predictor.label_manager,
+                properties,
+                return_probabilities=True,
+            )
         except (torch.OutOfMemoryError, MemoryError) as error:
-            raise OutOfMemory("The device has too little memory for this exam", self.device_name, "Close other programs or use --device cpu") from error
+            raise OutOfMemory(
+                "The device has too little memory for this exam",
+                self.device_name,
+                "Close other programs or use --device cpu",
+            ) from error
         finally:
             self.notes = predictor.end()
         return np.asarray(probabilities, np.float32)
@@ -130,18 +149,34 @@ def _choose_device(torch, device):
             return torch.device("cuda")
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
-            raise DeviceUnavailable(f"The GPU does not work: {reason}", hint="Update the driver or PyTorch, or use --device cpu") from error
+            raise DeviceUnavailable(
+                f"The GPU does not work: {reason}", hint="Update the driver or PyTorch, or use --device cpu"
+            ) from error
     built = "this PyTorch has no CUDA support" if torch.version.cuda is None else "no NVIDIA GPU or driver was found"
     raise DeviceUnavailable(f"There is no usable GPU: {built}", hint="Use --device cpu (slower)")
 
 
 def _load_predictor(folder, device, folds):
-    predictor = _predictor_class()(use_mirroring=False, perform_everything_on_device=device.type == "cuda", device=device, allow_tqdm=False)
+    predictor = _predictor_class()(
+        use_mirroring=False, perform_everything_on_device=device.type == "cuda", device=device, allow_tqdm=False
+    )
     try:
         predictor.initialize_from_trained_model_folder(str(folder), tuple(folds), "checkpoint_final.pth")
-    except (RuntimeError, KeyError, OSError, EOFError, ValueError, AttributeError, ImportError, pickle.UnpicklingError) as error:
-        raise BadInput(f"The model cannot be loaded: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}", folder,
-                       "Install the model again") from error
+    except (
+        RuntimeError,
+        KeyError,
+        OSError,
+        EOFError,
+        ValueError,
+        AttributeError,
+        ImportError,
+        pickle.UnpicklingError,
+    ) as error:
+        raise BadInput(
+            f"The model cannot be loaded: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+            folder,
+            "Install the model again",
+        ) from error
     return predictor
 
 
@@ -178,9 +213,16 @@ def _predictor_class():
             total = len(slicers) * len(self.list_of_parameters)
             self._report("Segmenting", self._done, total)
             data = data.to(where)
-            weight = compute_gaussian(tuple(self.configuration_manager.patch_size), sigma_scale=1.0 / 8, value_scaling_factor=10,
-                                      dtype=torch.float32, device=where)
-            logits = torch.zeros((self.label_manager.num_segmentation_heads, *data.shape[1:]), dtype=torch.float32, device=where)
+            weight = compute_gaussian(
+                tuple(self.configuration_manager.patch_size),
+                sigma_scale=1.0 / 8,
+                value_scaling_factor=10,
+                dtype=torch.float32,
+                device=where,
+            )
+            logits = torch.zeros(
+                (self.label_manager.num_segmentation_heads, *data.shape[1:]), dtype=torch.float32, device=where
+            )
             weights = torch.zeros(data.shape[1:], dtype=torch.float32, device=where)
             for tile in slicers:
                 patch = data[tile][None].contiguous().to(self.device)
@@ -191,7 +233,10 @@ def _predictor_class():
                 self._report("Segmenting", self._done, total)
             logits /= weights
             if not torch.isfinite(logits).all():
-                raise BadInput("The network's output holds values that are not numbers", hint="The model does not suit this exam or is damaged")
+                raise BadInput(
+                    "The network's output holds values that are not numbers",
+                    hint="The model does not suit this exam or is damaged",
+                )
             return logits
 
     return TilePredictor

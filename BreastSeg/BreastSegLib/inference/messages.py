@@ -59,9 +59,16 @@ def check_request(message):
 def error_event(request_id, error, log=""):
     """Return the error event for an exception."""
     known = isinstance(error, BreastSegError)
-    return {"event": "error", "id": request_id, "code": error.code if known else "internal",
-            "message": (f"{error.what} ({error.where})" if error.where else error.what) if known else f"{type(error).__name__}: {_first_line(error)}",
-            "hint": error.hint if known else "The log says more", "log": log}
+    return {
+        "event": "error",
+        "id": request_id,
+        "code": error.code if known else "internal",
+        "message": (f"{error.what} ({error.where})" if error.where else error.what)
+        if known
+        else f"{type(error).__name__}: {_first_line(error)}",
+        "hint": error.hint if known else "The log says more",
+        "log": log,
+    }
 
 
 def to_exception(event):

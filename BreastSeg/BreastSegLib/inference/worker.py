@@ -82,7 +82,14 @@ class Reporter:
             return
         self._sent = now
         eta = (now - self._began) / done * (total - done) if done else None
-        self._channel.send(event="progress", id=self._id, stage=stage, done=done, total=total, eta_s=None if eta is None else round(eta, 1))
+        self._channel.send(
+            event="progress",
+            id=self._id,
+            stage=stage,
+            done=done,
+            total=total,
+            eta_s=None if eta is None else round(eta, 1),
+        )
 
 
 def serve(channel, inbox):

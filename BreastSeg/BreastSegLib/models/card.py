@@ -8,7 +8,19 @@ from ..files import read_json, write_json
 
 NAME = "breastseg.json"
 FORMAT = "breastseg-card-1"
-FIELDS = ("format", "name", "title", "description", "recipe", "recipe_hash", "labels", "licence", "citation", "training", "checksums")
+FIELDS = (
+    "format",
+    "name",
+    "title",
+    "description",
+    "recipe",
+    "recipe_hash",
+    "labels",
+    "licence",
+    "citation",
+    "training",
+    "checksums",
+)
 TERMS = ("mass", "neoplasm")
 
 
@@ -22,7 +34,11 @@ def read_card(folder):
     """
     path = Path(folder) / NAME
     if not path.is_file():
-        raise BadInput("The model has no model card, so the recipe it needs is unknown", path, "Add a breastseg.json (see the documentation)")
+        raise BadInput(
+            "The model has no model card, so the recipe it needs is unknown",
+            path,
+            "Add a breastseg.json (see the documentation)",
+        )
     card = read_json(path)
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise BadInput("The model card has an unknown format", path, f"Expected {FORMAT}")
@@ -36,8 +52,16 @@ def read_card(folder):
     if not isinstance(card["labels"], dict) or not card["labels"]:
         raise BadInput("The model card names no labels", path)
     for name, label in card["labels"].items():
-        if not isinstance(label, dict) or not isinstance(label.get("value"), int) or label.get("terminology") not in TERMS:
-            raise BadInput(f"The model card's label {name!r} needs a value and a terminology", path, "Terminology: " + ", ".join(TERMS))
+        if (
+            not isinstance(label, dict)
+            or not isinstance(label.get("value"), int)
+            or label.get("terminology") not in TERMS
+        ):
+            raise BadInput(
+                f"The model card's label {name!r} needs a value and a terminology",
+                path,
+                "Terminology: " + ", ".join(TERMS),
+            )
     return card
 
 
@@ -62,7 +86,11 @@ def changed_files(folder, card, verify=True):
     listed files is not compared.
     """
     folder, known = Path(folder), card["checksums"]
-    changed = [name for name, value in known.items() if not (folder / name).is_file() or (verify and _sha256(folder / name) != value)]
+    changed = [
+        name
+        for name, value in known.items()
+        if not (folder / name).is_file() or (verify and _sha256(folder / name) != value)
+    ]
     found = sorted(path.relative_to(folder).as_posix() for path in folder.glob("fold_*/*.pth"))
     return changed + [name for name in found if name not in known]
 

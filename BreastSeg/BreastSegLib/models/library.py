@@ -95,17 +95,30 @@ def open_model(folder, verify=True):
     folder = Path(folder).resolve()
     for name in ("dataset.json", "plans.json"):
         if not (folder / name).is_file():
-            raise BadInput(f"The folder is not an nnU-Net model: {name} is missing", folder, "Choose the folder that holds plans.json and fold_0")
+            raise BadInput(
+                f"The folder is not an nnU-Net model: {name} is missing",
+                folder,
+                "Choose the folder that holds plans.json and fold_0",
+            )
     folds = tuple(sorted(path.parent.name.removeprefix("fold_") for path in folder.glob(f"fold_*/{CHECKPOINT}")))
     if not folds:
-        raise BadInput(f"The model has no checkpoint: no fold_*/{CHECKPOINT}", folder, "Choose a model whose training has finished")
+        raise BadInput(
+            f"The model has no checkpoint: no fold_*/{CHECKPOINT}",
+            folder,
+            "Choose a model whose training has finished",
+        )
     card = read_card(folder)
     changed = changed_files(folder, card, verify)
     if changed:
-        raise BadInput(f"Files of the model are missing, or were added or changed after its card was written: {', '.join(changed)}",
-                       folder, "Install the model again")
+        raise BadInput(
+            f"Files of the model are missing, or were added or changed after its card was written: {', '.join(changed)}",
+            folder,
+            "Install the model again",
+        )
     weights = "".join(value for name, value in sorted(card["checksums"].items()) if name.endswith(".pth"))
-    return Model(folder, card, folds, _channel_names(folder / "dataset.json"), hashlib.sha256(weights.encode()).hexdigest())
+    return Model(
+        folder, card, folds, _channel_names(folder / "dataset.json"), hashlib.sha256(weights.encode()).hexdigest()
+    )
 
 
 def _channel_names(path):
@@ -113,5 +126,9 @@ def _channel_names(path):
     dataset = read_json(path)
     names = dataset.get("channel_names") if isinstance(dataset, dict) else None
     if not isinstance(names, dict) or not names or not all(key.isdecimal() for key in names):
-        raise BadInput("The model's dataset.json has no table of channel names", path, "Choose a folder that nnU-Net v2 has trained")
+        raise BadInput(
+            "The model's dataset.json has no table of channel names",
+            path,
+            "Choose a folder that nnU-Net v2 has trained",
+        )
     return tuple(str(names[key]) for key in sorted(names, key=int))

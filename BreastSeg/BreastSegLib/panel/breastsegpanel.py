@@ -55,8 +55,17 @@ class BreastSegPanel:
         """PanelState: what decides which buttons work."""
         exam, step = self.examStep.exam, self.examStep
         phases = exam.phases if exam else ()
-        return state.PanelState(step.kind, step.chosen, len(phases), step.volumesGone, step.problem,
-                                self.modelStep.count, self.modelStep.title, self.modelStep.problemWith(phases), self._working)
+        return state.PanelState(
+            step.kind,
+            step.chosen,
+            len(phases),
+            step.volumesGone,
+            step.problem,
+            self.modelStep.count,
+            self.modelStep.title,
+            self.modelStep.problemWith(phases),
+            self._working,
+        )
 
     def setParameterNode(self, parameterNode):
         """Show what a parameter node holds, and keep the user's choices in it from now on; None lets go of it."""
@@ -102,11 +111,19 @@ class BreastSegPanel:
         if missing:
             self._say(missing, True)
             return
-        options = {"model": self.modelStep.model, "device": device or self.modelStep.device,
-                   "tta": self.ui.mirroringCheck.checked, "cleanup": self.ui.cleanupCheck.checked}
+        options = {
+            "model": self.modelStep.model,
+            "device": device or self.modelStep.device,
+            "tta": self.ui.mirroringCheck.checked,
+            "cleanup": self.ui.cleanupCheck.checked,
+        }
         self.segmentStep.showResult(None)
-        self._start("segmenting", packages.TO_RUN,
-                    lambda: self.session.segmentExam(self.examStep.exam, self._onProgress, **options), self._onResult)
+        self._start(
+            "segmenting",
+            packages.TO_RUN,
+            lambda: self.session.segmentExam(self.examStep.exam, self._onProgress, **options),
+            self._onResult,
+        )
 
     def cancel(self):
         """Stop what is being done, within about a second."""

@@ -36,7 +36,9 @@ class ExamStep:
         for text in (_("DICOM folder"), _("Image files, one for each phase"), _("Volumes in the scene")):
             ui.sourceBox.addItem(text)
         self._nodes = NodeList(ui.nodesList, onChanged)
-        self._table = PhaseTable(ui.phaseTable, ui.phaseUpButton, ui.phaseDownButton, self._onRows, self._onRowSelected)
+        self._table = PhaseTable(
+            ui.phaseTable, ui.phaseUpButton, ui.phaseDownButton, self._onRows, self._onRowSelected
+        )
         ui.sourceBox.connect("currentIndexChanged(int)", self._onSource)
         ui.examFolderEdit.connect("currentPathChanged(QString)", self._onFolder)
         ui.filesButton.connect("clicked()", self._chooseFiles)
@@ -150,8 +152,11 @@ class ExamStep:
         result = []
         for row in rows:
             phase, name = phases.get(row.index), self.loaded.nodes[row.index].GetName()
-            result.append(phaserows.Row(row.index, phase.role, phase.time_s, phase.evidence, name) if phase else
-                          phaserows.Row(row.index, row.role, row.time, row.evidence, name, used=False))
+            result.append(
+                phaserows.Row(row.index, phase.role, phase.time_s, phase.evidence, name)
+                if phase
+                else phaserows.Row(row.index, row.role, row.time, row.evidence, name, used=False)
+            )
         return result
 
     def _onRowSelected(self, row):

@@ -25,8 +25,11 @@ class NodeList:
     def refresh(self):
         """Show the scalar volumes that are in the scene now, known phases in order, then by name as people count; ticks stay."""
         ticked = {node.GetID() for node in self.checkedNodes()}
-        nodes = [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-                 if node.GetClassName() == "vtkMRMLScalarVolumeNode" and not node.GetHideFromEditors()]
+        nodes = [
+            node
+            for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+            if node.GetClassName() == "vtkMRMLScalarVolumeNode" and not node.GetHideFromEditors()
+        ]
         self._nodes = tuple(sorted(nodes, key=_order))
         self._filling = True
         self._widget.clear()
@@ -39,7 +42,9 @@ class NodeList:
 
     def checkedNodes(self):
         """Return the ticked volume nodes, from top to bottom."""
-        return [node for place, node in enumerate(self._nodes) if self._widget.item(place).checkState() == qt.Qt.Checked]
+        return [
+            node for place, node in enumerate(self._nodes) if self._widget.item(place).checkState() == qt.Qt.Checked
+        ]
 
     def _onItem(self, item):
         if not self._filling:

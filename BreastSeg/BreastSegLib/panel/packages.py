@@ -41,8 +41,10 @@ def ensurePackages(names, session):
     importlib.invalidate_caches()
     still = [name for name in names if importlib.util.find_spec(name) is None]
     if still:
-        raise BadInput(_("Python packages are missing: {names}").format(names=", ".join(still)),
-                       hint=_("Install them, or name an interpreter that has them under Model, Advanced"))
+        raise BadInput(
+            _("Python packages are missing: {names}").format(names=", ".join(still)),
+            hint=_("Install them, or name an interpreter that has them under Model, Advanced"),
+        )
 
 
 def _installOthers(requirements):

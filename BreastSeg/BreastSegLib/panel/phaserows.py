@@ -33,8 +33,10 @@ class Row:
 
 def rowsOf(phases, volumes):
     """Return the rows of an exam as it was loaded."""
-    return tuple(Row(index, phase.role, phase.time_s, phase.evidence, name)
-                 for index, (phase, name) in enumerate(zip(phases, volumes)))
+    return tuple(
+        Row(index, phase.role, phase.time_s, phase.evidence, name)
+        for index, (phase, name) in enumerate(zip(phases, volumes))
+    )
 
 
 def setRole(rows, place, role):

@@ -87,7 +87,9 @@ class Runner:
         except Exception as error:
             # A fault of ours or of a broken file must not leave the panel waiting for ever.
             logging.error(traceback.format_exc())
-            self._end(self._onError, BreastSegError(f"{type(error).__name__}: {error}", hint="The log has the details"))
+            self._end(
+                self._onError, BreastSegError(f"{type(error).__name__}: {error}", hint="The log has the details")
+            )
 
     def _end(self, listener, value):
         self._turns = None

@@ -95,10 +95,15 @@ class SegmentStep:
 
 def stageTitle(stage):
     """Return what people read for a stage of the worker; other texts come back as they are."""
-    titles = {"Reading": _("Reading the exam"), "Preparing": _("Preparing the exam"),
-              "Loading model": _("Loading the model"), "Segmenting": _("Segmenting"),
-              "Restoring": _("Bringing the result onto the exam"), "Cleaning up": _("Cleaning up"),
-              "Writing": _("Handing over")}
+    titles = {
+        "Reading": _("Reading the exam"),
+        "Preparing": _("Preparing the exam"),
+        "Loading model": _("Loading the model"),
+        "Segmenting": _("Segmenting"),
+        "Restoring": _("Bringing the result onto the exam"),
+        "Cleaning up": _("Cleaning up"),
+        "Writing": _("Handing over"),
+    }
     return titles.get(stage, stage)
 
 

@@ -38,7 +38,10 @@ def parse_source(text):
     """
     terms = tuple(term.strip() for term in text.split(" - "))
     if len(terms) > 2 or not all(TERM.fullmatch(term) for term in terms):
-        raise BadInput(f"The channel source {text!r} is not understood", hint="Write pre, post1, post2, post@150s, last, or a difference such as post2 - pre")
+        raise BadInput(
+            f"The channel source {text!r} is not understood",
+            hint="Write pre, post1, post2, post@150s, last, or a difference such as post2 - pre",
+        )
     return Source(text, terms)
 
 
@@ -61,8 +64,11 @@ def resolve(term, exam):
             raise BadInput("The exam has no post-contrast phase", "it has " + ", ".join(names))
         return len(names) - 1
     if term not in names:
-        raise BadInput(f"The model wants the phase {term}, which the exam does not have", f"it has {', '.join(names)}",
-                       "Load the missing phase or choose another model")
+        raise BadInput(
+            f"The model wants the phase {term}, which the exam does not have",
+            f"it has {', '.join(names)}",
+            "Load the missing phase or choose another model",
+        )
     return names.index(term)
 
 
@@ -77,10 +83,19 @@ def channel_volume(source, exam):
 
 
 def _nearest(seconds, term, exam):
-    timed = [(abs(phase.time_s - seconds), index) for index, phase in enumerate(exam.phases) if phase.role == "post" and phase.time_s is not None]
+    timed = [
+        (abs(phase.time_s - seconds), index)
+        for index, phase in enumerate(exam.phases)
+        if phase.role == "post" and phase.time_s is not None
+    ]
     if not timed:
-        raise BadInput(f"The model wants {term}, but the times of the phases are unknown", hint="Enter the times in the phase table")
+        raise BadInput(
+            f"The model wants {term}, but the times of the phases are unknown",
+            hint="Enter the times in the phase table",
+        )
     distance, index = min(timed)
     if distance > TIME_TOLERANCE_S:
-        raise BadInput(f"The model wants {term}, but the nearest phase is {distance:.0f} s away", exam.phases[index].title)
+        raise BadInput(
+            f"The model wants {term}, but the nearest phase is {distance:.0f} s away", exam.phases[index].title
+        )
     return index

@@ -75,8 +75,14 @@ def label_components(mask, connectivity=3):
     for region in measure.regionprops(labels[box]):
         zyx = np.asarray(region.centroid) + [part.start for part in box]
         lps = (mask.geometry.ijk_to_lps @ np.append(zyx[::-1], 1))[:3]
-        rows.append({"label": int(region.label), "voxels": int(region.area), "volume_mm3": round(float(region.area) * mask.geometry.voxel_volume, 3),
-                     "centroid_lps": [round(float(v), 3) for v in lps]})
+        rows.append(
+            {
+                "label": int(region.label),
+                "voxels": int(region.area),
+                "volume_mm3": round(float(region.area) * mask.geometry.voxel_volume, 3),
+                "centroid_lps": [round(float(v), 3) for v in lps],
+            }
+        )
     return labels, rows
 
 

@@ -41,7 +41,9 @@ def target_geometry(geometry, spacing=None, orientation="as-acquired"):
 def _axial(geometry):
     """Return the same voxels with the axes permuted and flipped to lie closest to LPS."""
     matrix = geometry.matrix
-    order = max(itertools.permutations(range(3)), key=lambda p: sum(abs(matrix[row, column]) for row, column in enumerate(p)))
+    order = max(
+        itertools.permutations(range(3)), key=lambda p: sum(abs(matrix[row, column]) for row, column in enumerate(p))
+    )
     signs = np.array([1.0 if matrix[row, column] >= 0 else -1.0 for row, column in enumerate(order)])
     size = np.asarray(geometry.shape[::-1])
     first = np.zeros(3)
@@ -50,7 +52,12 @@ def _axial(geometry):
             first[column] = size[column] - 1
     origin = (geometry.ijk_to_lps @ np.append(first, 1))[:3]
     direction = matrix[:, order] * signs
-    return Geometry(tuple(int(size[c]) for c in order)[::-1], tuple(geometry.spacing[c] for c in order), tuple(origin), tuple(direction.ravel()))
+    return Geometry(
+        tuple(int(size[c]) for c in order)[::-1],
+        tuple(geometry.spacing[c] for c in order),
+        tuple(origin),
+        tuple(direction.ravel()),
+    )
 
 
 def resample(volume, geometry, interpolation="linear", outside=0.0):
@@ -74,20 +81,32 @@ def resample(volume, geometry, interpolation="linear", outside=0.0):
     turned = _turn(volume, geometry)
     if turned is not None:
         return turned
-    result = sitk.Resample(volume.to_sitk(), geometry.shape[::-1], sitk.Transform(), INTERPOLATORS[interpolation], geometry.origin,
-                           geometry.spacing, geometry.direction, float(outside))
+    result = sitk.Resample(
+        volume.to_sitk(),
+        geometry.shape[::-1],
+        sitk.Transform(),
+        INTERPOLATORS[interpolation],
+        geometry.origin,
+        geometry.spacing,
+        geometry.direction,
+        float(outside),
+    )
     return Volume(sitk.GetArrayFromImage(result), geometry)
 
 
 def _turn(volume, geometry):
     """Return `volume` with axes permuted and flipped when that is all that differs, else None (no voxel is interpolated then)."""
-    if not np.isclose(volume.geometry.voxel_volume, geometry.voxel_volume, rtol=1e-9) or volume.array.size != np.prod(geometry.shape):
+    if not np.isclose(volume.geometry.voxel_volume, geometry.voxel_volume, rtol=1e-9) or volume.array.size != np.prod(
+        geometry.shape
+    ):
         return None
     steps = np.linalg.inv(volume.geometry.ijk_to_lps) @ geometry.ijk_to_lps
     rounded = np.rint(steps)
     if np.abs(steps - rounded).max() > 1e-4 or not np.all(np.abs(rounded[:3, :3]).sum(axis=0) == 1):
         return None
-    order = [int(np.abs(rounded[:3, axis]).argmax()) for axis in range(3)]  # which old axis (x, y, z) each new axis follows
+    order = [
+        int(np.abs(rounded[:3, axis]).argmax()) for axis in range(3)
+    ]  # which old axis (x, y, z) each new axis follows
     array = volume.array.transpose([2 - order[2], 2 - order[1], 2 - order[0]])
     backwards = [rounded[order[axis], axis] < 0 for axis in range(3)]
     first = [volume.geometry.shape[2 - order[axis]] - 1 if backwards[axis] else 0 for axis in range(3)]

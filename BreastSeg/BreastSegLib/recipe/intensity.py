@@ -41,9 +41,17 @@ def _z_score(channels, names, scope):
         with np.errstate(invalid="ignore"):  # infinity is answered below
             mean, deviation = float(group.mean(dtype=np.float64)), float(group.std(dtype=np.float64))
         if not np.isfinite(mean) or not np.isfinite(deviation):
-            raise BadInput("The image holds values that are not numbers (NaN or infinite)", f"channel {name}", "Repair or replace the file")
+            raise BadInput(
+                "The image holds values that are not numbers (NaN or infinite)",
+                f"channel {name}",
+                "Repair or replace the file",
+            )
         if deviation <= 1e-8 * max(abs(mean), 1e-30):
-            raise BadInput("The image is constant: every voxel has the same value", f"channel {name}", "Choose another phase or file")
+            raise BadInput(
+                "The image is constant: every voxel has the same value",
+                f"channel {name}",
+                "Choose another phase or file",
+            )
         group -= np.float32(mean)
         group *= np.float32(1.0 / deviation)
         means.append(mean)

@@ -58,9 +58,15 @@ def prepare(recipe, exam, report=None):
     report("Preparing", len(names), len(names) + 1)
     steps = apply_steps(recipe.intensity, channels, names)
     report("Preparing", len(names) + 1, len(names) + 1)
-    record = {"format": FORMAT, "recipe": recipe.name, "recipe_hash": recipe.hash, "exam_geometry": exam.geometry.to_json(),
-              "prepared_geometry": geometry.to_json(), "intensity": steps,
-              "channels": [{"name": n, "phases": used} for n, (_, used) in zip(names, sources)]}
+    record = {
+        "format": FORMAT,
+        "recipe": recipe.name,
+        "recipe_hash": recipe.hash,
+        "exam_geometry": exam.geometry.to_json(),
+        "prepared_geometry": geometry.to_json(),
+        "intensity": steps,
+        "channels": [{"name": n, "phases": used} for n, (_, used) in zip(names, sources)],
+    }
     return Prepared(channels, geometry, record)
 
 

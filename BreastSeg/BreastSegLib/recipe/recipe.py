@@ -96,14 +96,26 @@ def parse_recipe(record, where="recipe"):
     unknown, missing = sorted(set(record) - FIELDS), sorted(FIELDS - set(record))
     if unknown or missing:
         names = ", ".join(unknown or missing)
-        raise BadInput(f"The recipe has {'unknown' if unknown else 'no'} field {names}", where, "Fields: " + ", ".join(sorted(FIELDS)))
+        raise BadInput(
+            f"The recipe has {'unknown' if unknown else 'no'} field {names}",
+            where,
+            "Fields: " + ", ".join(sorted(FIELDS)),
+        )
     for field in ("name", "title", "source"):
         if not isinstance(record[field], str) or not record[field]:
             raise BadInput(f"The recipe's {field} is not a text", where)
     _choice(record["modality"], MODALITIES, "modality", where)
-    return Recipe(record["name"], record["title"], record["source"], record["modality"], _channels(record["channels"], where),
-                  _grid(record["grid"], where), _steps(record["intensity"], INTENSITY_STEPS, "intensity", where),
-                  _steps(record["cleanup"], CLEANUP_STEPS, "cleanup", where), _hash(record))
+    return Recipe(
+        record["name"],
+        record["title"],
+        record["source"],
+        record["modality"],
+        _channels(record["channels"], where),
+        _grid(record["grid"], where),
+        _steps(record["intensity"], INTENSITY_STEPS, "intensity", where),
+        _steps(record["cleanup"], CLEANUP_STEPS, "cleanup", where),
+        _hash(record),
+    )
 
 
 def _hash(record):
@@ -122,7 +134,11 @@ def _channels(rows, where):
         raise BadInput("The recipe's channels are not a list with at least one channel", where)
     channels = []
     for row in rows:
-        if not isinstance(row, dict) or set(row) != {"name", "source"} or not all(isinstance(v, str) for v in row.values()):
+        if (
+            not isinstance(row, dict)
+            or set(row) != {"name", "source"}
+            or not all(isinstance(v, str) for v in row.values())
+        ):
             raise BadInput(f"The recipe's channel {row!r} is not a name and a source", where)
         channels.append((row["name"], parse_source(row["source"])))
     if len({name for name, _ in channels}) != len(channels):
@@ -135,11 +151,20 @@ def _grid(record, where):
         raise BadInput("The recipe's grid needs spacing, orientation and interpolation", where)
     spacing = record["spacing"]
     if spacing is not None:
-        if not isinstance(spacing, list) or len(spacing) != 3 or not all(type(s) in (int, float) and 0.05 <= s <= 20 for s in spacing):
-            raise BadInput(f"The recipe's grid.spacing is {spacing!r}", where, "It is null or three lengths of 0.05 to 20 mm")
+        if (
+            not isinstance(spacing, list)
+            or len(spacing) != 3
+            or not all(type(s) in (int, float) and 0.05 <= s <= 20 for s in spacing)
+        ):
+            raise BadInput(
+                f"The recipe's grid.spacing is {spacing!r}", where, "It is null or three lengths of 0.05 to 20 mm"
+            )
         spacing = tuple(float(s) for s in spacing)
-    return Grid(spacing, _choice(record["orientation"], ORIENTATIONS, "grid.orientation", where),
-                _choice(record["interpolation"], INTERPOLATIONS, "grid.interpolation", where))
+    return Grid(
+        spacing,
+        _choice(record["orientation"], ORIENTATIONS, "grid.orientation", where),
+        _choice(record["interpolation"], INTERPOLATIONS, "grid.interpolation", where),
+    )
 
 
 def _steps(rows, known, field, where):

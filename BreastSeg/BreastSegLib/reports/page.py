@@ -29,15 +29,27 @@ def report_page(record, lesions, notes, pictures, title="Breast lesion segmentat
         Caption and PNG of each picture.
     title : str
     """
-    parts = [f"<h1>{escape(title)}</h1>", "<p class='notice'>For research use only. Not a medical device, not for diagnosis or treatment.</p>",
-             "<h2>Lesions</h2>", _lesions(lesions)]
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        "<p class='notice'>For research use only. Not a medical device, not for diagnosis or treatment.</p>",
+        "<h2>Lesions</h2>",
+        _lesions(lesions),
+    ]
     if notes:
         parts.append("<ul>" + "".join(f"<li>{escape(note)}</li>" for note in notes) + "</ul>")
     parts.append("<h2>Pictures</h2>")
-    parts += [f"<figure><img alt='{escape(caption)}' src='data:image/png;base64,{base64.b64encode(png).decode('ascii')}'>"
-              f"<figcaption>{escape(caption)}</figcaption></figure>" for caption, png in pictures]
-    parts += ["<h2>Phases</h2>", _phases(record["phases"]), "<h2>Run</h2>", _run(record),
-              f"<details><summary>Run record</summary><pre>{escape(json.dumps(record, indent=1, ensure_ascii=False))}</pre></details>"]
+    parts += [
+        f"<figure><img alt='{escape(caption)}' src='data:image/png;base64,{base64.b64encode(png).decode('ascii')}'>"
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+        for caption, png in pictures
+    ]
+    parts += [
+        "<h2>Phases</h2>",
+        _phases(record["phases"]),
+        "<h2>Run</h2>",
+        _run(record),
+        f"<details><summary>Run record</summary><pre>{escape(json.dumps(record, indent=1, ensure_ascii=False))}</pre></details>",
+    ]
     body = "\n".join(parts)
     head = f"<meta charset='utf-8'><title>{escape(title)}</title><style>{STYLE}</style>"
     return f"<!DOCTYPE html>\n<html lang='en'><head>{head}</head>\n<body>\n{body}\n</body></html>\n"
@@ -52,18 +64,33 @@ def _table(header, rows):
 def _lesions(lesions):
     if not lesions:
         return "<p>No lesion was found.</p>"
-    rows = [(number, row.get("side") or "unknown", f"{row['volume_mm3'] / 1000:.2f}") for number, row in enumerate(lesions, 1)]
+    rows = [
+        (number, row.get("side") or "unknown", f"{row['volume_mm3'] / 1000:.2f}")
+        for number, row in enumerate(lesions, 1)
+    ]
     return _table(("Lesion", "Breast", "Volume (cm³)"), rows)
 
 
 def _phases(phases):
-    rows = [("Pre" if row["role"] == "pre" else f"Post {row['number']}",
-             "unknown" if row["time_s"] is None else f"{row['time_s']:+.0f}", row["evidence"]) for row in phases]
+    rows = [
+        (
+            "Pre" if row["role"] == "pre" else f"Post {row['number']}",
+            "unknown" if row["time_s"] is None else f"{row['time_s']:+.0f}",
+            row["evidence"],
+        )
+        for row in phases
+    ]
     return _table(("Phase", "Time (s)", "Decided by"), rows)
 
 
 def _run(record):
     seconds = ", ".join(f"{stage.lower()} {value:.1f} s" for stage, value in record["seconds"].items())
-    rows = [("Model", f"{record['model']['name']} (folds {', '.join(map(str, record['model']['folds']))})"), ("Recipe", record["recipe"]["name"]),
-            ("Device", record["device_name"]), ("Time", seconds), ("Started", record["started"]), ("Run", record["id"])]
+    rows = [
+        ("Model", f"{record['model']['name']} (folds {', '.join(map(str, record['model']['folds']))})"),
+        ("Recipe", record["recipe"]["name"]),
+        ("Device", record["device_name"]),
+        ("Time", seconds),
+        ("Started", record["started"]),
+        ("Run", record["id"]),
+    ]
     return _table(("", ""), rows)

@@ -44,7 +44,15 @@ def terminology_entry(term, side=""):
     table = terms()
     row = table["terms"][term]
     modifier = table["sides"].get(side, ("", "", ""))
-    parts = (CONTEXTS[0], _code(row["category"]), _code(row["type"]), _code(("", "", "")), CONTEXTS[1], _code(table["region"]), _code(modifier))
+    parts = (
+        CONTEXTS[0],
+        _code(row["category"]),
+        _code(row["type"]),
+        _code(("", "", "")),
+        CONTEXTS[1],
+        _code(table["region"]),
+        _code(modifier),
+    )
     return "~".join(parts)
 
 

@@ -99,7 +99,9 @@ def tissue_map(rng, grid, spacing, breasts, gland_fraction):
     _place_gland(rng, tissue, depth, grid, spacing, breasts, gland_fraction)
     body = tissue != AIR
     thickness = [max(1, int(round(1.8 / s))) for s in spacing[1:]]
-    rim = body & ~ndimage.binary_erosion(body, np.ones((1, 2 * thickness[0] + 1, 2 * thickness[1] + 1), bool), border_value=1)
+    rim = body & ~ndimage.binary_erosion(
+        body, np.ones((1, 2 * thickness[0] + 1, 2 * thickness[1] + 1), bool), border_value=1
+    )
     tissue[rim] = SKIN
     for breast in breasts:
         near = sum((p - c) ** 2 for p, c in zip(grid, breast.nipple)) < rng.uniform(3.5, 5.0) ** 2
@@ -114,9 +116,13 @@ def _place_gland(rng, tissue, depth, grid, spacing, breasts, fraction):
     for breast in breasts:
         x, y, z = grid
         along = np.clip((breast.centre[1] - y) / breast.radii[1], 0, 1)
-        across = np.sqrt(((x - breast.centre[0]) / breast.radii[0]) ** 2 + ((z - breast.centre[2]) / breast.radii[2]) ** 2)
+        across = np.sqrt(
+            ((x - breast.centre[0]) / breast.radii[0]) ** 2 + ((z - breast.centre[2]) / breast.radii[2]) ** 2
+        )
         score = 0.42 * texture - 2.4 * across + 1.1 * (1 - 0.5 * along)
-        candidates = (tissue == FAT) & (depth > 0.10) & np.broadcast_to(np.sign(x) == np.sign(breast.centre[0]), tissue.shape)
+        candidates = (
+            (tissue == FAT) & (depth > 0.10) & np.broadcast_to(np.sign(x) == np.sign(breast.centre[0]), tissue.shape)
+        )
         if candidates.any():
             limit = np.quantile(score[candidates], 1 - fraction)
             tissue[candidates & (score > limit)] = GLAND
@@ -132,10 +138,20 @@ def _place_thorax(tissue, grid, wall):
 
 def vessel_distance(rng, shape, grid, breast):
     """Return the distance (mm) of every voxel to a random vessel that runs from the chest wall towards the nipple."""
-    start = np.array([breast.centre[0] + breast.radii[0] * rng.uniform(-0.6, 0.6), breast.centre[1],
-                      breast.centre[2] + breast.radii[2] * rng.uniform(-0.6, 0.6)])
-    end = np.array([breast.centre[0] + breast.radii[0] * rng.uniform(-0.35, 0.35), breast.centre[1] - breast.radii[1] * rng.uniform(0.55, 0.8),
-                    breast.centre[2] + breast.radii[2] * rng.uniform(-0.35, 0.35)])
+    start = np.array(
+        [
+            breast.centre[0] + breast.radii[0] * rng.uniform(-0.6, 0.6),
+            breast.centre[1],
+            breast.centre[2] + breast.radii[2] * rng.uniform(-0.6, 0.6),
+        ]
+    )
+    end = np.array(
+        [
+            breast.centre[0] + breast.radii[0] * rng.uniform(-0.35, 0.35),
+            breast.centre[1] - breast.radii[1] * rng.uniform(0.55, 0.8),
+            breast.centre[2] + breast.radii[2] * rng.uniform(-0.35, 0.35),
+        ]
+    )
     t = np.linspace(0, 1, 60)[:, None]
     bend = rng.uniform(-9, 9, (3, 3))
     points = start + t * (end - start) + sum(np.sin(np.pi * (k + 1) * t) * bend[k] / (k + 1) for k in range(3))
@@ -144,8 +160,11 @@ def vessel_distance(rng, shape, grid, breast):
     for point in points:  # only the voxels near each point: a vessel touches few of them
         window = tuple(_near(axis, centre, 5.0) for axis, centre in zip((z, y, x), point[::-1]))
         if all(part.stop > part.start for part in window):
-            local = np.sqrt((z[window[0], None, None] - point[2]) ** 2 + (y[None, window[1], None] - point[1]) ** 2
-                            + (x[None, None, window[2]] - point[0]) ** 2)
+            local = np.sqrt(
+                (z[window[0], None, None] - point[2]) ** 2
+                + (y[None, window[1], None] - point[1]) ** 2
+                + (x[None, None, window[2]] - point[0]) ** 2
+            )
             np.minimum(distance[window], local, out=distance[window])
     return distance
 

@@ -16,11 +16,30 @@ from ..volume import Geometry, Volume
 from . import anatomy
 
 CURVES = ("persistent", "plateau", "washout")
-INTENSITY = {"air": 8, "fat": 170, "gland": 330, "skin": 300, "muscle": 290, "lung": 25, "heart": 260, "vessel": 300, "nipple": 320}
+INTENSITY = {
+    "air": 8,
+    "fat": 170,
+    "gland": 330,
+    "skin": 300,
+    "muscle": 290,
+    "lung": 25,
+    "heart": 260,
+    "vessel": 300,
+    "nipple": 320,
+}
 MASS_INTENSITY = 345.0
 # Relative enhancement long after the injection, wash-in time (s) and wash-out rate (1/s) of normal tissue.
-ENHANCEMENT = {"gland": (0.30, 140, 0.0), "skin": (0.25, 120, 0.0), "muscle": (0.18, 110, 0.0), "heart": (1.7, 12, 0.0016),
-               "vessel": (1.5, 15, 0.0014), "nipple": (0.6, 60, 0.0), "fat": (0.03, 120, 0.0), "lung": (0.05, 40, 0.0), "air": (0, 1, 0)}
+ENHANCEMENT = {
+    "gland": (0.30, 140, 0.0),
+    "skin": (0.25, 120, 0.0),
+    "muscle": (0.18, 110, 0.0),
+    "heart": (1.7, 12, 0.0016),
+    "vessel": (1.5, 15, 0.0014),
+    "nipple": (0.6, 60, 0.0),
+    "fat": (0.03, 120, 0.0),
+    "lung": (0.05, 40, 0.0),
+    "air": (0, 1, 0),
+}
 # Initial enhancement rises within a minute for all masses; what follows names the curve type.
 LATE_SLOPE = {"persistent": 0.0016, "plateau": 0.0, "washout": -0.0011}
 
@@ -74,8 +93,22 @@ class SampleExam:
     seed: int
 
 
-def make_dce_exam(seed, *, shape=(40, 96, 160), spacing=(1.2, 1.2, 2.0), posts=4, masses=1, side=None, curve=None, rim=None,
-                  radius_mm=(5.0, 13.0), motion_mm=0.5, noise=9.0, bias=0.15, oblique_degrees=0.0):
+def make_dce_exam(
+    seed,
+    *,
+    shape=(40, 96, 160),
+    spacing=(1.2, 1.2, 2.0),
+    posts=4,
+    masses=1,
+    side=None,
+    curve=None,
+    rim=None,
+    radius_mm=(5.0, 13.0),
+    motion_mm=0.5,
+    noise=9.0,
+    bias=0.15,
+    oblique_degrees=0.0,
+):
     """Make a synthetic DCE exam.
 
     Parameters
@@ -128,9 +161,23 @@ def make_dce_exam(seed, *, shape=(40, 96, 160), spacing=(1.2, 1.2, 2.0), posts=4
     truth = np.zeros(shape, np.uint8)
     made = []
     for _ in range(masses):
-        made.append(_add_mass(rng, grid, zyx, breasts, depth, tissue, truth, base, uptake,
-                              side or str(rng.choice(("right", "left"))), curve or str(rng.choice(CURVES)),
-                              rng.random() < 0.3 if rim is None else rim, radius_mm))
+        made.append(
+            _add_mass(
+                rng,
+                grid,
+                zyx,
+                breasts,
+                depth,
+                tissue,
+                truth,
+                base,
+                uptake,
+                side or str(rng.choice(("right", "left"))),
+                curve or str(rng.choice(CURVES)),
+                rng.random() < 0.3 if rim is None else rim,
+                radius_mm,
+            )
+        )
     seconds = 75.0 + 90.0 * np.arange(posts)
     field = np.exp(bias * anatomy.smooth_noise(rng, shape, zyx, 110)).astype(np.float32)
     images = []
@@ -140,7 +187,9 @@ def make_dce_exam(seed, *, shape=(40, 96, 160), spacing=(1.2, 1.2, 2.0), posts=4
         if index != 1 and motion_mm > 0:
             image = ndimage.shift(image, shift / np.asarray(zyx), order=1, mode="nearest")
         images.append(_rician(rng, image * field, noise))
-    made = [replace(mass, centre=tuple(float(v) for v in geometry.matrix @ mass.centre)) for mass in made]  # grid to patient axes
+    made = [
+        replace(mass, centre=tuple(float(v) for v in geometry.matrix @ mass.centre)) for mass in made
+    ]  # grid to patient axes
     phases = number_phases([("pre", -60.0, "made so", ())] + [("post", t, "made so", ()) for t in seconds])
     exam = DceExam(phases, tuple(Volume(image, geometry) for image in images))
     return SampleExam(exam, Volume(truth, geometry), Volume(tissue, geometry), tuple(made), int(seed))
@@ -189,8 +238,12 @@ def _normal_tissue(rng, grid, spacing, breasts, tissue):
     level = np.array([INTENSITY[name] for name in anatomy.TISSUES], np.float32)
     base = level[tissue]
     base *= 1 + 0.06 * anatomy.smooth_noise(rng, tissue.shape, spacing, 5)
-    late, wash_in, wash_out = (np.array([ENHANCEMENT[name][k] for name in anatomy.TISSUES], np.float32)[tissue] for k in range(3))
-    background = np.exp(0.45 * anatomy.smooth_noise(rng, tissue.shape, spacing, 22)).astype(np.float32) * rng.uniform(0.3, 1.2)
+    late, wash_in, wash_out = (
+        np.array([ENHANCEMENT[name][k] for name in anatomy.TISSUES], np.float32)[tissue] for k in range(3)
+    )
+    background = np.exp(0.45 * anatomy.smooth_noise(rng, tissue.shape, spacing, 22)).astype(np.float32) * rng.uniform(
+        0.3, 1.2
+    )
     late = np.where(tissue == anatomy.GLAND, late * background, late)
     blur = [0.45 / s for s in spacing]
     return ndimage.gaussian_filter(base, blur), [ndimage.gaussian_filter(late, blur), wash_in, -wash_out]
@@ -208,7 +261,11 @@ def _add_mass(rng, grid, spacing, breasts, depth, tissue, truth, base, uptake, s
     inside = (edge < 0) & (depth > 0.02)
     inside = _connected_to(inside, grid, centre)
     if not inside.any():
-        raise BadInput("A mass of this size does not fit the breast", f"radius {radius:.1f} mm", "Choose a smaller radius or a larger grid")
+        raise BadInput(
+            "A mass of this size does not fit the breast",
+            f"radius {radius:.1f} mm",
+            "Choose a smaller radius or a larger grid",
+        )
     soft = np.clip(0.5 - edge / 1.4, 0, 1) * ndimage.binary_dilation(inside, iterations=1)
     core = np.clip((-edge - 0.45 * radius) / (0.25 * radius), 0, 1) if rim else 0
     late, wash_in, slope = uptake
@@ -226,13 +283,21 @@ def _place_for(rng, grid, breast, depth, tissue, truth, radius):
     x, y, z = grid
     room = 1.3 * radius + 3.0
     scaled = 1 - room / min(breast.radii)
-    allowed = (breast.inside(x, y, z) > 1 - max(scaled, 0.05)) & (y < breast.centre[1] - 0.8 * radius) & (tissue != anatomy.AIR)
+    allowed = (
+        (breast.inside(x, y, z) > 1 - max(scaled, 0.05))
+        & (y < breast.centre[1] - 0.8 * radius)
+        & (tissue != anatomy.AIR)
+    )
     if truth.any():
-        distance = ndimage.distance_transform_edt(truth == 0, sampling=[np.ptp(a) / max(a.size - 1, 1) or 1.0 for a in (z, y, x)])
+        distance = ndimage.distance_transform_edt(
+            truth == 0, sampling=[np.ptp(a) / max(a.size - 1, 1) or 1.0 for a in (z, y, x)]
+        )
         allowed &= distance > room + 4
     places = np.argwhere(allowed & (depth > 0))
     if not len(places):
-        raise BadInput("A mass of this size does not fit the breast", f"radius {radius:.1f} mm", "Choose fewer or smaller masses")
+        raise BadInput(
+            "A mass of this size does not fit the breast", f"radius {radius:.1f} mm", "Choose fewer or smaller masses"
+        )
     k, j, i = places[rng.integers(len(places))]
     return float(x.ravel()[i]), float(y.ravel()[j]), float(z.ravel()[k])
 

@@ -96,9 +96,23 @@ class SampleMammogram:
         return across, down if self.view == "CC" else "F" + down
 
 
-def make_mammogram(seed, laterality="L", view="CC", *, mass=True, shape=None, diameter_mm=None, density="b",
-                   size=(1664, 1280), spacing_mm=None, polarity="MONOCHROME2", intent="presentation", bits=None,
-                   markers=True, padding="border"):
+def make_mammogram(
+    seed,
+    laterality="L",
+    view="CC",
+    *,
+    mass=True,
+    shape=None,
+    diameter_mm=None,
+    density="b",
+    size=(1664, 1280),
+    spacing_mm=None,
+    polarity="MONOCHROME2",
+    intent="presentation",
+    bits=None,
+    markers=True,
+    padding="border",
+):
     """Make a synthetic mammogram.
 
     Parameters
@@ -162,9 +176,24 @@ def make_mammogram(seed, laterality="L", view="CC", *, mass=True, shape=None, di
     muscle = inside & (breast.muscle[:, turn] > 0)
     black = 0 if polarity == "MONOCHROME2" else 2**bits - 1
     return SampleMammogram(
-        _stored(display, unexposed, polarity, bits), truth, inside.astype(np.uint8), muscle.astype(np.uint8), laterality,
-        view, polarity, intent, bits, spacing, None if padding == "none" else black, density, breast.gland_share,
-        breast.compressed, made, bool(markers), int(seed))
+        _stored(display, unexposed, polarity, bits),
+        truth,
+        inside.astype(np.uint8),
+        muscle.astype(np.uint8),
+        laterality,
+        view,
+        polarity,
+        intent,
+        bits,
+        spacing,
+        None if padding == "none" else black,
+        density,
+        breast.gland_share,
+        breast.compressed,
+        made,
+        bool(markers),
+        int(seed),
+    )
 
 
 def _stored(display, unexposed, polarity, bits):

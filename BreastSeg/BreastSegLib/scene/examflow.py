@@ -149,16 +149,30 @@ def segmentExam(client, exam, folder, report, *, model, device="auto", tta=False
     output = Path(folder) / f"run-{uuid.uuid4().hex[:8]}"
     source = {"store": arrangedStore(exam, output / "exam")}
     yield
-    sent = client.send("predict", source=source, model=str(model.folder), device=device, folds=None, tta=tta,
-                       cleanup=cleanup, output=str(output))
+    sent = client.send(
+        "predict",
+        source=source,
+        model=str(model.folder),
+        device=device,
+        folds=None,
+        tta=tta,
+        cleanup=cleanup,
+        output=str(output),
+    )
     answer = yield from answerTo(client, sent, report)
     report(_("Showing the result"), 0, 0, None)
     mask = np.load(answer["mask"], mmap_mode="r")
     geometry, components = Geometry.from_json(answer["geometry"]), answer.get("components", ())
     yield
     node = yield from segmentationnode.addSegmentation(
-        mask, geometry, exam.reference, name=f"{exam.name} {_('segmentation')}", labels=labels, components=components,
-        provenance=provenanceOf(answer.get("record", {})))
+        mask,
+        geometry,
+        exam.reference,
+        name=f"{exam.name} {_('segmentation')}",
+        labels=labels,
+        components=components,
+        provenance=provenanceOf(answer.get("record", {})),
+    )
     yield
     lesions = tuple(sorted(components, key=lambda row: -row["volume_mm3"]))
     if lesions:
@@ -189,8 +203,10 @@ def correctPhases(exam, rows):
         raise BadInput(what, hint=_("Move it to the top"))
     before = [exam.phases[index] for index, role, time in rows]
     numbered = number_phases((role, time, "", ()) for index, role, time in rows)
-    phases = tuple(replace(phase, evidence=old.evidence if _same(old, phase) else _("set by hand"))
-                   for old, phase in zip(before, numbered))
+    phases = tuple(
+        replace(phase, evidence=old.evidence if _same(old, phase) else _("set by hand"))
+        for old, phase in zip(before, numbered)
+    )
     nodes = tuple(exam.nodes[index] for index, role, time in rows)
     for node, phase in zip(nodes, phases):
         examnodes.labelNode(node, phase, exam.name if node.GetName().startswith(exam.name) else None)
@@ -220,8 +236,13 @@ def provenanceOf(record):
     for group in ("model", "recipe", "versions"):
         value = record.get(group)
         if isinstance(value, dict):
-            flat.update({f"{group}.{key}": str(item) for key, item in value.items()
-                         if isinstance(item, (str, int)) and not os.path.isabs(str(item))})
+            flat.update(
+                {
+                    f"{group}.{key}": str(item)
+                    for key, item in value.items()
+                    if isinstance(item, (str, int)) and not os.path.isabs(str(item))
+                }
+            )
         elif isinstance(value, str) and not os.path.isabs(value):
             flat[group] = value
     if record.get("phases"):

@@ -10,8 +10,16 @@ from ..errors import BadInput
 from ..volume import Geometry
 from .texts import _
 
-ELEMENT_TYPES = {"int8": "MET_CHAR", "uint8": "MET_UCHAR", "int16": "MET_SHORT", "uint16": "MET_USHORT", "int32": "MET_INT",
-                 "uint32": "MET_UINT", "float32": "MET_FLOAT", "float64": "MET_DOUBLE"}
+ELEMENT_TYPES = {
+    "int8": "MET_CHAR",
+    "uint8": "MET_UCHAR",
+    "int16": "MET_SHORT",
+    "uint16": "MET_USHORT",
+    "int32": "MET_INT",
+    "uint32": "MET_UINT",
+    "float32": "MET_FLOAT",
+    "float64": "MET_DOUBLE",
+}
 
 
 def writeNodes(nodes, folder):
@@ -69,8 +77,11 @@ def geometryOf(node):
     transform = node.GetParentTransformNode()
     if transform is not None:
         if not transform.IsTransformToWorldLinear():
-            raise BadInput(_("The volume lies under a non-linear transform"), node.GetName(),
-                           _("Harden the transform (Transforms module) and choose the volume again"))
+            raise BadInput(
+                _("The volume lies under a non-linear transform"),
+                node.GetName(),
+                _("Harden the transform (Transforms module) and choose the volume again"),
+            )
         toWorld = vtk.vtkMatrix4x4()
         transform.GetMatrixTransformToWorld(toWorld)
         vtk.vtkMatrix4x4.Multiply4x4(toWorld, matrix, matrix)
@@ -89,10 +100,12 @@ def _writeMetaImage(path, array, geometry):
         return " ".join(f"{float(value):.17g}" for value in values)
 
     # MetaImage lists the direction axis by axis, which is the transpose of SimpleITK's row order.
-    header = ("ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\nCompressedData = False\n"
-              f"TransformMatrix = {numbers(geometry.matrix.T.ravel())}\nOffset = {numbers(geometry.origin)}\n"
-              f"ElementSpacing = {numbers(geometry.spacing)}\nDimSize = {' '.join(map(str, geometry.shape[::-1]))}\n"
-              f"ElementType = {kind}\nElementDataFile = LOCAL\n")
+    header = (
+        "ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\nCompressedData = False\n"
+        f"TransformMatrix = {numbers(geometry.matrix.T.ravel())}\nOffset = {numbers(geometry.origin)}\n"
+        f"ElementSpacing = {numbers(geometry.spacing)}\nDimSize = {' '.join(map(str, geometry.shape[::-1]))}\n"
+        f"ElementType = {kind}\nElementDataFile = LOCAL\n"
+    )
     with open(path, "wb") as stream:
         stream.write(header.encode("ascii"))
         np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tofile(stream)

@@ -152,8 +152,10 @@ def hide(node):
 
 
 def _boundingBox(mask):
-    return tuple(slice(int(found[0]), int(found[-1]) + 1) for found in
-                 (np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)))
+    return tuple(
+        slice(int(found[0]), int(found[-1]) + 1)
+        for found in (np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3))
+    )
 
 
 def _split(name, array, offset, rows, geometry):

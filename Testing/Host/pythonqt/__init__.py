@@ -34,5 +34,14 @@ from Host.pythonqt.objects import unwrap, wrap, wrapperClass  # noqa: E402
 from Host.pythonqt.ui import loadUi, registerWidgetClass  # noqa: E402
 from Host.pythonqt import threads  # noqa: E402
 
-__all__ = ["NotProvided", "install", "loadUi", "registerWidgetClass", "slotErrors", "threads", "unwrap", "wrap",
-           "wrapperClass"]
+__all__ = [
+    "NotProvided",
+    "install",
+    "loadUi",
+    "registerWidgetClass",
+    "slotErrors",
+    "threads",
+    "unwrap",
+    "wrap",
+    "wrapperClass",
+]

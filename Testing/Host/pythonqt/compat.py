@@ -39,6 +39,7 @@ def isStatic(info, name):
 def callNative(function, args):
     """Call a PySide6 function with arguments converted as for a slot."""
     from Host.pythonqt import convert
+
     try:
         return function(*convert.chooseOverload(convert.overloads(function), args))
     except convert.NoMatch:
@@ -48,6 +49,7 @@ def callNative(function, args):
 def connect(native, signal, receiver, slot=None, connectionType=None):
     """``obj.connect(signal, callable)`` or ``obj.connect(signal, receiver, slot)``."""
     from Host.pythonqt import signals
+
     if isinstance(slot, str):
         receiver = signals.slotByText(receiver, slot)
         if receiver is None:
@@ -58,6 +60,7 @@ def connect(native, signal, receiver, slot=None, connectionType=None):
 def disconnect(native, signal, receiver=None, slot=None):
     """``obj.disconnect(signal)`` or ``obj.disconnect(signal, callable)``."""
     from Host.pythonqt import signals
+
     return signals.disconnect(objects.wrap(native), signal, receiver)
 
 
@@ -103,8 +106,9 @@ def inputInt(native, parent, title, label, value=0, minimum=-2147483647, maximum
     return _withOk(QtWidgets.QInputDialog.getInt(unwrap(parent), title, label, value, minimum, maximum, step), ok)
 
 
-def inputDouble(native, parent, title, label, value=0.0, minimum=-2147483647.0, maximum=2147483647.0, decimals=1,
-                ok=None, flags=0):
+def inputDouble(
+    native, parent, title, label, value=0.0, minimum=-2147483647.0, maximum=2147483647.0, decimals=1, ok=None, flags=0
+):
     """``QInputDialog.getDouble``."""
     result = QtWidgets.QInputDialog.getDouble(unwrap(parent), title, label, value, minimum, maximum, decimals)
     return _withOk(result, ok)
@@ -118,8 +122,10 @@ def _withOk(result, ok):
 
 def fileDialog(name):
     """A static of QFileDialog that returns the path(s) only; PySide6 adds the chosen filter."""
+
     def ask(native, *args):
         return callNative(getattr(QtWidgets.QFileDialog, name), args)[0]
+
     return ask
 
 
@@ -144,6 +150,7 @@ def _singleShotMaker():
         def __init__(self):
             def _singleShot(*args):
                 from Host.pythonqt.signals import guarded
+
                 if len(args) != 2 or not callable(args[1]):
                     raise ValueError("Invalid arguments: singleShot(msec, callable)")
                 timer = QtCore.QTimer()
@@ -154,9 +161,12 @@ def _singleShotMaker():
                 def fire():
                     _pendingSingleShots.discard(timer)
                     call()
+
                 timer.timeout.connect(fire)
                 timer.start(args[0])
+
             self.function = _singleShot
+
     made = _Internal().function
     made.__qualname__ = "_Internal.__init__.<locals>._singleShot"
     return made
@@ -189,9 +199,11 @@ def dialogButtons(args):
 def loadUi(native, device, parent=None):
     """``QUiLoader.load`` through the checking loader of the host."""
     from Host.pythonqt import ui
+
     if not isinstance(device, PythonQtInstanceWrapper) or not isinstance(unwrap(device), QtCore.QIODevice):
-        raise ValueError("Called load(QIODevice device, QWidget parentWidget) -> QWidget with wrong arguments: "
-                         f"({device!r},)")
+        raise ValueError(
+            f"Called load(QIODevice device, QWidget parentWidget) -> QWidget with wrong arguments: ({device!r},)"
+        )
     return ui.loadText(bytes(unwrap(device).readAll().data()), unwrap(parent))
 
 
@@ -206,31 +218,45 @@ def translated(native, text, ambiguous=None, count=-1):
 
 
 METHODS = {
-    ("QObject", "connect"): connect, ("QObject", "disconnect"): disconnect, ("QObject", "findChild"): findChild,
-    ("QObject", "findChildren"): findChildren, ("QObject", "metaObject"): metaObject,
-    ("QObject", "setProperty"): setProperty, ("QObject", "sender"): sender, ("QObject", "tr"): translated,
+    ("QObject", "connect"): connect,
+    ("QObject", "disconnect"): disconnect,
+    ("QObject", "findChild"): findChild,
+    ("QObject", "findChildren"): findChildren,
+    ("QObject", "metaObject"): metaObject,
+    ("QObject", "setProperty"): setProperty,
+    ("QObject", "sender"): sender,
+    ("QObject", "tr"): translated,
     ("QObject", "property"): lambda native, name: native.property(name),
     ("QMetaObject", "getClassName"): lambda native: native.className(),
-    ("QInputDialog", "getText"): inputText, ("QInputDialog", "getItem"): inputItem,
-    ("QInputDialog", "getInt"): inputInt, ("QInputDialog", "getDouble"): inputDouble,
+    ("QInputDialog", "getText"): inputText,
+    ("QInputDialog", "getItem"): inputItem,
+    ("QInputDialog", "getInt"): inputInt,
+    ("QInputDialog", "getDouble"): inputDouble,
     ("QFileDialog", "getOpenFileName"): fileDialog("getOpenFileName"),
     ("QFileDialog", "getOpenFileNames"): fileDialog("getOpenFileNames"),
     ("QFileDialog", "getSaveFileName"): fileDialog("getSaveFileName"),
     ("QProcess", "startDetached"): startDetached,
     ("QProcess", "error"): lambda native: native.error(),
-    ("QApplication", "setOverrideCursor"): overrideCursor, ("QGuiApplication", "setOverrideCursor"): overrideCursor,
+    ("QApplication", "setOverrideCursor"): overrideCursor,
+    ("QGuiApplication", "setOverrideCursor"): overrideCursor,
     ("QByteArray", "data"): byteArrayText,
     ("QLayout", "setMargin"): setMargin,
-    ("QFontMetrics", "width"): deprecatedWidth, ("QFontMetricsF", "width"): deprecatedWidth,
+    ("QFontMetrics", "width"): deprecatedWidth,
+    ("QFontMetricsF", "width"): deprecatedWidth,
     ("QUiLoader", "load"): loadUi,
-    ("QThread", "start"): threads.refuse, ("QThread", "run"): threads.refuse, ("QThreadPool", "start"): threads.refuse,
-    ("QThreadPool", "tryStart"): threads.refuse, ("QRunnable", "run"): threads.refuse,
+    ("QThread", "start"): threads.refuse,
+    ("QThread", "run"): threads.refuse,
+    ("QThreadPool", "start"): threads.refuse,
+    ("QThreadPool", "tryStart"): threads.refuse,
+    ("QRunnable", "run"): threads.refuse,
     ("QObject", "moveToThread"): threads.refuse,
 }
 
-STATIC = {("QInputDialog", name) for name in ("getText", "getItem", "getInt", "getDouble")} | {
-    ("QFileDialog", name) for name in ("getOpenFileName", "getOpenFileNames", "getSaveFileName")} | {
-    ("QProcess", "startDetached"), ("QApplication", "setOverrideCursor"), ("QGuiApplication", "setOverrideCursor")}
+STATIC = (
+    {("QInputDialog", name) for name in ("getText", "getItem", "getInt", "getDouble")}
+    | {("QFileDialog", name) for name in ("getOpenFileName", "getOpenFileNames", "getSaveFileName")}
+    | {("QProcess", "startDetached"), ("QApplication", "setOverrideCursor"), ("QGuiApplication", "setOverrideCursor")}
+)
 
 PROPERTIES = {
     ("QLayout", "margin"): lambda native: native.contentsMargins().left(),
@@ -302,8 +328,12 @@ class QRegExp(QtCore.QRegularExpression):
 class QRegExpValidator(QtGui.QRegularExpressionValidator):
     """Qt 5's validator for a QRegExp."""
 
-    pythonqtConstructors = ((("QRegExp", "rx"), ("QObject", "parent")), (("QRegExp", "rx"),),
-                            (("QObject", "parent"),), ())
+    pythonqtConstructors = (
+        (("QRegExp", "rx"), ("QObject", "parent")),
+        (("QRegExp", "rx"),),
+        (("QObject", "parent"),),
+        (),
+    )
 
 
 class QDesktopWidget(QtWidgets.QWidget):

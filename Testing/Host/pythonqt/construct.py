@@ -53,12 +53,15 @@ def _arguments(native, name, args):
 
 def _noOverload(args, lines):
     shown = f"({', '.join(repr(each) for each in args)}{',' if len(args) == 1 else ''})"
-    return (f"Could not find matching overload for given arguments:\n{shown}\n"
-            f" The following slots are available:\n{lines}\n")
+    return (
+        f"Could not find matching overload for given arguments:\n{shown}\n"
+        f" The following slots are available:\n{lines}\n"
+    )
 
 
 def _constructorText(name, parameters):
     from Host.pythonqt.slots import typeText
+
     inner = ", ".join(f"{typeText(annotation)} {parameter}" for parameter, annotation, _ in parameters)
     return f"{name}({inner}) -> {name}"
 
@@ -70,8 +73,10 @@ def _recordedConstructor(native, name, args):
     for parameters in choices:
         if len(args) == len(parameters):
             try:
-                return [convert.toNative(value, kinds.get(kind, object), False)
-                        for value, (kind, _) in zip(args, parameters)]
+                return [
+                    convert.toNative(value, kinds.get(kind, object), False)
+                    for value, (kind, _) in zip(args, parameters)
+                ]
             except convert.NoMatch:
                 continue
     lines = "\n".join(f"{name}({', '.join(' '.join(each) for each in one)}) -> {name}" for one in choices)
@@ -84,7 +89,7 @@ def shimFor(kind):
     base = baseOf(kind)
     native = objects.nativeFor(base.__name__)
     namespace = {}
-    for each in kind.__mro__[:kind.__mro__.index(base)]:
+    for each in kind.__mro__[: kind.__mro__.index(base)]:
         for name, value in vars(each).items():
             # a virtual function such as sizeHint is recorded as a property only, and can be overridden all the same
             known = name in base._info.methods or name in base._info.properties
@@ -110,6 +115,7 @@ def _virtual(name, inherited):
             reportSlotError()
             return False if returns is bool else None
         return _returned(result, returns)
+
     virtual.__name__ = name
     return virtual
 

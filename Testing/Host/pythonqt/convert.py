@@ -18,8 +18,14 @@ from shibokensupport.signature import get_signature
 from Host.pythonqt import enums
 from Host.pythonqt.objects import PythonQtInstanceWrapper, unwrap
 
-POINTER_TYPES = (QtCore.QObject, QtWidgets.QTableWidgetItem, QtWidgets.QTreeWidgetItem, QtWidgets.QListWidgetItem,
-                 QtGui.QStandardItem, QtWidgets.QLayoutItem)
+POINTER_TYPES = (
+    QtCore.QObject,
+    QtWidgets.QTableWidgetItem,
+    QtWidgets.QTreeWidgetItem,
+    QtWidgets.QListWidgetItem,
+    QtGui.QStandardItem,
+    QtWidgets.QLayoutItem,
+)
 COLOUR_TAKERS = (QtGui.QColor, QtGui.QBrush, QtGui.QPen)
 
 
@@ -70,8 +76,7 @@ def chooseOverload(choices, args):
             if not required <= len(args) <= len(parameters):
                 continue
             try:
-                return [toNative(value, annotation, strict)
-                        for value, (_, annotation, _) in zip(args, parameters)]
+                return [toNative(value, annotation, strict) for value, (_, annotation, _) in zip(args, parameters)]
             except NoMatch:
                 continue
     raise NoMatch
@@ -191,8 +196,17 @@ def _object(value, kind, strict):
 
 SIMPLE = {str: _text, bytes: _bytes, int: _int, float: _float, bool: _bool}
 
-PROPERTY_KINDS = {"bool": bool, "int": int, "uint": int, "double": float, "float": float, "qreal": float,
-                  "QString": str, "QStringList": collections.abc.Sequence[str], "QByteArray": QtCore.QByteArray}
+PROPERTY_KINDS = {
+    "bool": bool,
+    "int": int,
+    "uint": int,
+    "double": float,
+    "float": float,
+    "qreal": float,
+    "QString": str,
+    "QStringList": collections.abc.Sequence[str],
+    "QByteArray": QtCore.QByteArray,
+}
 
 
 def toProperty(value, typeName, isEnum):

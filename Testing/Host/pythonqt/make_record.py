@@ -48,9 +48,7 @@ def distil(api, supported):
         for each in [name] + [moduleOf[base] for base in full[name]["bases"] if base in moduleOf]:
             if each not in chosen:
                 chosen.append(each)
-    record = {
-        "classes": {name: _compactClass(full[name]) for name in sorted(chosen)},
-        "names": {}, "functions": {}}
+    record = {"classes": {name: _compactClass(full[name]) for name in sorted(chosen)}, "names": {}, "functions": {}}
     _shareEnums(record["classes"])
     if APPLICATION in supported:
         record["classes"][APPLICATION] = _application(api["slicer.app"])
@@ -76,13 +74,21 @@ def _compactClass(entry):
         if name in BUILT_IN_METHODS:
             continue
         text = entry["method_signatures"].get(name, [""])[0]
-        methods[name] = text[2 + len(name):].replace("PythonQt.", "").replace("arg__", "_") if text else ""
-    for key, value in (("properties", properties), ("methods", methods), ("signals", _signals(entry)),
-                       ("enums", _enums(entry["enums"])), ("pythonLevel", entry["python_level_overrides"])):
+        methods[name] = text[2 + len(name) :].replace("PythonQt.", "").replace("arg__", "_") if text else ""
+    for key, value in (
+        ("properties", properties),
+        ("methods", methods),
+        ("signals", _signals(entry)),
+        ("enums", _enums(entry["enums"])),
+        ("pythonLevel", entry["python_level_overrides"]),
+    ):
         if value:
             out[key] = value
-    loose = {k: v for k, v in entry["enum_values_on_class"].items()
-             if not any(k in values for values in entry["enums"].values())}
+    loose = {
+        k: v
+        for k, v in entry["enum_values_on_class"].items()
+        if not any(k in values for values in entry["enums"].values())
+    }
     if loose:
         out["values"] = loose
     return out
@@ -129,12 +135,19 @@ def _application(app):
             properties[name] = _propertyText(info)
         elif info["python_type"] != "type" and (info["value"] or "").isdigit():
             values[name] = int(info["value"])
-    methods = {name: texts[0][2 + len(name):].replace("PythonQt.", "").replace("arg__", "_")
-               for name, texts in app["methods"].items() if name not in BUILT_IN_METHODS}
-    return {"package": "PythonQt.qSlicerBaseQTGUI",
-            "bases": ["QApplication", "QGuiApplication", "QCoreApplication", "QObject"],
-            "properties": properties, "methods": methods, "values": values,
-            "signals": sorted(app["signal_signatures"])}
+    methods = {
+        name: texts[0][2 + len(name) :].replace("PythonQt.", "").replace("arg__", "_")
+        for name, texts in app["methods"].items()
+        if name not in BUILT_IN_METHODS
+    }
+    return {
+        "package": "PythonQt.qSlicerBaseQTGUI",
+        "bases": ["QApplication", "QGuiApplication", "QCoreApplication", "QObject"],
+        "properties": properties,
+        "methods": methods,
+        "values": values,
+        "signals": sorted(app["signal_signatures"]),
+    }
 
 
 def writeRecord(apiFile, supportedFile=SUPPORTED_FILE, recordFile=RECORD_FILE):
@@ -153,8 +166,10 @@ def readSupported(path=SUPPORTED_FILE):
 
 def render(record):
     """Text of the record: one class per line, so that differences can be read."""
+
     def dump(value):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
     rows = ",\n".join(f"{json.dumps(name)}:{dump(entry)}" for name, entry in record["classes"].items())
     rest = ",\n".join(f"{json.dumps(key)}:{dump(record[key])}" for key in ("names", "functions", "packages"))
     return f'{{"classes":{{\n{rows}\n}},\n{rest}}}\n'

@@ -45,9 +45,23 @@ class RecordedModule(types.ModuleType):
 
 def _qtFunctions():
     message = compat.message
-    return {"Signal": signals.Signal, "SIGNAL": _SIGNAL, "SLOT": _SLOT, "qVersion": _qVersion, "qDebug": message,
-            "qWarning": message, "qCritical": message, "qAbs": abs, "qMax": max, "qMin": min, "qRound": _qRound,
-            "Slot": _Slot, "Property": _Property, "os": os, "sys": sys}
+    return {
+        "Signal": signals.Signal,
+        "SIGNAL": _SIGNAL,
+        "SLOT": _SLOT,
+        "qVersion": _qVersion,
+        "qDebug": message,
+        "qWarning": message,
+        "qCritical": message,
+        "qAbs": abs,
+        "qMax": max,
+        "qMin": min,
+        "qRound": _qRound,
+        "Slot": _Slot,
+        "Property": _Property,
+        "os": os,
+        "sys": sys,
+    }
 
 
 def _SIGNAL(signature):
@@ -90,6 +104,7 @@ def install():
     A QApplication must exist before widgets are made; it is not made here.
     """
     from Host.pythonqt import ctkwidgets
+
     ctkwidgets.register()
     QtCore.QLoggingCategory.setFilterRules("qt.pyside.libpyside.warning=false")
     qt = RecordedModule("qt", ("qt",))
@@ -108,5 +123,3 @@ def install():
         setattr(root.QtCore, name, value)
     sys.modules.update({"qt": qt, "ctk": ctk, "PythonQt": root})
     return qt, ctk
-
-

@@ -53,6 +53,7 @@ class PythonQtInstanceWrapper(metaclass=PythonQtClassWrapper):
 
     def __init__(self, *args, **kwargs):
         from Host.pythonqt import construct
+
         construct.build(self, args, kwargs)
 
     def __getattr__(self, name):
@@ -83,15 +84,18 @@ class PythonQtInstanceWrapper(metaclass=PythonQtClassWrapper):
             if isinstance(native, QtCore.QObject) and native.property(name) is not None:
                 native.setProperty(name, unwrap(value))
                 return
-            raise AttributeError(f"'{name}' does not exist on {kind.__name__} and creating new attributes on C++ "
-                                 "objects is not allowed")
+            raise AttributeError(
+                f"'{name}' does not exist on {kind.__name__} and creating new attributes on C++ objects is not allowed"
+            )
 
     def __repr__(self):
         from Host.pythonqt import texts
+
         return texts.represent(self)
 
     def __str__(self):
         from Host.pythonqt import texts
+
         return texts.asText(self)
 
     def __bool__(self):
@@ -172,6 +176,7 @@ def wrapperClass(name):
 @functools.cache
 def _wrapperClass(name):
     from Host.pythonqt import compat, properties, signals, slots
+
     module = record.moduleOfClass(name)
     if module is None or (nativeFor(name) is None and name not in compat.NO_NATIVE):
         raise NotProvided(name)

@@ -31,8 +31,10 @@ class PropertyMember(Member):
         try:
             converted = convert.toProperty(value, typeName, isEnum)
         except convert.NoMatch:
-            raise AttributeError(f"Property '{self.name}' of type '{typeName}' does not accept an object of type "
-                                 f"{type(value).__name__} ({value!r})") from None
+            raise AttributeError(
+                f"Property '{self.name}' of type '{typeName}' does not accept an object of type "
+                f"{type(value).__name__} ({value!r})"
+            ) from None
         writeProperty(native, kind, name, converted)
 
 

@@ -50,8 +50,17 @@ def members(name):
         to values) and ``values`` (enum value name to (enum name or None, int)).
     """
     own = load()["classes"][f"{moduleOfClass(name)}.{name}"]
-    out = SimpleNamespace(name=name, package=own["package"], bases=tuple(own.get("bases", ())), properties={},
-                          methods={}, signals={}, enums={}, values={}, pythonLevel=set())
+    out = SimpleNamespace(
+        name=name,
+        package=own["package"],
+        bases=tuple(own.get("bases", ())),
+        properties={},
+        methods={},
+        signals={},
+        enums={},
+        values={},
+        pythonLevel=set(),
+    )
     for each in reversed((name,) + out.bases):
         module = moduleOfClass(each)
         if module is not None:

@@ -56,7 +56,7 @@ def callSlot(slot, args):
         function = slot.__func__ if isinstance(slot, types.MethodType) else slot
         code = function.__code__ if isinstance(function, types.FunctionType) else None
         if code is not None and not code.co_flags & inspect.CO_VARARGS:
-            args = args[:max(code.co_argcount - isinstance(slot, types.MethodType), 0)]
+            args = args[: max(code.co_argcount - isinstance(slot, types.MethodType), 0)]
         slot(*args)
     except Exception:
         reportSlotError()
@@ -64,8 +64,10 @@ def callSlot(slot, args):
 
 def guarded(slot):
     """A callable for PySide6 that calls ``slot`` by the rules of ``callSlot``."""
+
     def call(*args):
         callSlot(slot, [wrap(each, plainEnums=True) for each in args])
+
     return call
 
 
@@ -94,7 +96,7 @@ def _route(kind, native, signature):
     own = getattr(type(native), "pythonqtSignalRoutes", {}).get(signature)
     if own is not None:
         return own
-    inner = signature[signature.index("(") + 1:-1]
+    inner = signature[signature.index("(") + 1 : -1]
     count = 0 if not inner else _depthZeroCommas(inner) + 1
     if inner == "?":
         count = None
@@ -127,6 +129,7 @@ def _hub(native, source, create):
 
         def relay(*args):
             hub.fire(shiboken6.wrapInstance(pointer, kind) if source != "destroyed" else None, args)
+
         signal.connect(_RELAYS[_argumentCount(native, source)](relay))
     return hub
 
@@ -141,8 +144,11 @@ def _signatures(native, source):
     meta = native.metaObject()
     methods = (meta.method(index) for index in range(meta.methodCount()))
     isSignal = QtCore.QMetaMethod.MethodType.Signal
-    return [(bytes(method.methodSignature().data()).decode(), method.parameterCount()) for method in methods
-            if method.methodType() == isSignal and bytes(method.name().data()) == source.encode()]
+    return [
+        (bytes(method.methodSignature().data()).decode(), method.parameterCount())
+        for method in methods
+        if method.methodType() == isSignal and bytes(method.name().data()) == source.encode()
+    ]
 
 
 # PySide6 decides by the number of parameters of a callable what it passes, and passes nothing to ``*args``.
@@ -292,5 +298,5 @@ def slotByText(receiver, text):
 
     def call(*args):
         slot(*args[:count])
-    return call
 
+    return call

@@ -13,8 +13,16 @@ from Host.pythonqt.errors import NotProvided
 from Host.pythonqt.objects import Member, PythonQtInstanceWrapper, unwrap, wrap
 
 PYTHON_NAMES = {"raise": "raise_", "print": "print_", "exec": "exec", "del": "del_"}
-TEXT_OF_TYPE = {str: "QString", bytes: "char*", int: "int", float: "double", bool: "bool", object: "QVariant",
-                typing.Any: "QVariant", type(None): "void"}
+TEXT_OF_TYPE = {
+    str: "QString",
+    bytes: "char*",
+    int: "int",
+    float: "double",
+    bool: "bool",
+    object: "QVariant",
+    typing.Any: "QVariant",
+    type(None): "void",
+}
 BUILT_IN = {
     "className": lambda wrapper: type(wrapper)._info.name,
     "inherits": lambda wrapper, name: name == type(wrapper)._info.name or name in type(wrapper)._info.bases,
@@ -55,6 +63,7 @@ def isProvided(className, name):
 
 def record_members(className):
     from Host.pythonqt import record
+
     return record.members(className)
 
 
@@ -108,13 +117,16 @@ class builtin_qt_slot:
 
     def __call__(self, *args, **kwargs):
         if kwargs:
-            raise ValueError(f"Called {self._fullSignature()} with keyword arguments, but called slot does not "
-                             "support kwargs.")
+            raise ValueError(
+                f"Called {self._fullSignature()} with keyword arguments, but called slot does not support kwargs."
+            )
         wrapper = self._wrapper
         if wrapper is None and not self._isStatic():
             if not args or not isinstance(args[0], PythonQtInstanceWrapper):
-                raise ValueError(f"slot {self._name} requires {self._owner.__name__} instance as first argument, got "
-                                 f"{type(args[0]).__name__ if args else 'nothing'}")
+                raise ValueError(
+                    f"slot {self._name} requires {self._owner.__name__} instance as first argument, got "
+                    f"{type(args[0]).__name__ if args else 'nothing'}"
+                )
             wrapper, args = args[0], args[1:]
         if self._name in BUILT_IN:
             return BUILT_IN[self._name](wrapper, *args)
@@ -162,8 +174,10 @@ class builtin_qt_slot:
         shown = f"({', '.join(repr(each) for each in args)}{',' if len(args) == 1 else ''})"
         if choices and len(choices) > 1:
             lines = "\n".join(self._signatureText(each) for each in choices)
-            return ValueError(f"Could not find matching overload for given arguments:\n{shown}\n The following slots "
-                              f"are available:\n{lines}\n")
+            return ValueError(
+                f"Could not find matching overload for given arguments:\n{shown}\n The following slots "
+                f"are available:\n{lines}\n"
+            )
         return ValueError(f"Called {self._fullSignature()} with wrong arguments: {shown}")
 
     def _signatureText(self, parameters):
@@ -178,9 +192,10 @@ class builtin_qt_slot:
         if not choices:
             return self._signature.removeprefix("X.")
         names = self._signature.partition("(")[2].partition(")")[0].split(", ")
-        longest = max(choices, key=len)[:len(names)]
-        return self._signatureText([(name, annotation, optional)
-                                    for name, (_, annotation, optional) in zip(names, longest)])
+        longest = max(choices, key=len)[: len(names)]
+        return self._signatureText(
+            [(name, annotation, optional) for name, (_, annotation, optional) in zip(names, longest)]
+        )
 
 
 def checkCount(function, args, problem):

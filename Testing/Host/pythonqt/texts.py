@@ -41,23 +41,30 @@ def debugText(native, wrapper):
 
 def _font(font):
     size = font.pointSizeF()
-    return (f"{font.family()},{size:g},{font.pixelSize()},5,{50 if not font.bold() else 75},{int(font.italic())},"
-            f"{int(font.underline())},{int(font.strikeOut())},0,0")
+    return (
+        f"{font.family()},{size:g},{font.pixelSize()},5,{50 if not font.bold() else 75},{int(font.italic())},"
+        f"{int(font.underline())},{int(font.strikeOut())},0,0"
+    )
 
 
 def _policy(policy):
-    return (f"QSizePolicy(horizontalPolicy = QSizePolicy::{policy.horizontalPolicy().name}, "
-            f"verticalPolicy = QSizePolicy::{policy.verticalPolicy().name}) ")
+    return (
+        f"QSizePolicy(horizontalPolicy = QSizePolicy::{policy.horizontalPolicy().name}, "
+        f"verticalPolicy = QSizePolicy::{policy.verticalPolicy().name}) "
+    )
 
 
 DEBUG_TEXTS = (
-    (QtCore.QSize, lambda v: f"{v.width()}, {v.height()}"), (QtCore.QSizeF, lambda v: f"{v.width()}, {v.height()}"),
-    (QtCore.QPoint, lambda v: f"{v.x()}, {v.y()}"), (QtCore.QPointF, lambda v: f"{v.x()}, {v.y()}"),
+    (QtCore.QSize, lambda v: f"{v.width()}, {v.height()}"),
+    (QtCore.QSizeF, lambda v: f"{v.width()}, {v.height()}"),
+    (QtCore.QPoint, lambda v: f"{v.x()}, {v.y()}"),
+    (QtCore.QPointF, lambda v: f"{v.x()}, {v.y()}"),
     (QtCore.QRect, lambda v: f"{v.x()}, {v.y()}, {v.width()}, {v.height()}"),
     (QtCore.QRectF, lambda v: f"{v.x()}, {v.y()}, {v.width()}, {v.height()}"),
     (QtCore.QMargins, lambda v: f"QMargins({v.left()}, {v.top()}, {v.right()}, {v.bottom()}) "),
     (QtCore.QByteArray, lambda v: bytes(v.data()).decode("utf-8", "replace")),
-    (QtGui.QColor, lambda v: v.name()), (QtGui.QFont, _font),
+    (QtGui.QColor, lambda v: v.name()),
+    (QtGui.QFont, _font),
     (QtGui.QPalette, lambda v: f"QPalette(resolve={v.resolveMask():#x},) "),
     (QtGui.QIcon, lambda v: "QIcon(null) " if v.isNull() else f"QIcon({v.name() or ''}) "),
     (QtWidgets.QSizePolicy, _policy),

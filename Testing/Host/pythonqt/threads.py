@@ -9,8 +9,10 @@ import sys
 import threading
 from pathlib import Path
 
-MESSAGE = ("Python threads do not run while the application idles in its event loop, so extension code must not start "
-           "one: use QProcess, or a QTimer that polls without blocking")
+MESSAGE = (
+    "Python threads do not run while the application idles in its event loop, so extension code must not start "
+    "one: use QProcess, or a QTimer that polls without blocking"
+)
 
 _HOST_FOLDER = str(Path(__file__).resolve().parent)
 _roots = []
@@ -64,7 +66,9 @@ def _patch():
             if file is not None:
                 raise RuntimeError(f"{MESSAGE} (started in {file})")
             return original(*args, **kwargs)
+
         return start
+
     threading.Thread.start = guard(threading.Thread.start)
     _thread.start_new_thread = guard(_thread.start_new_thread)
     _thread.start_new = _thread.start_new_thread

@@ -27,8 +27,10 @@ def registerWidgetClass(name, nativeClass, module="slicer"):
         If the class is not in the compact record (see supported.txt).
     """
     if record.moduleOfClass(name) != module:
-        raise ValueError(f"{module}.{name} is not in {record.RECORD_FILE.name}: add it to "
-                         f"{record.SUPPORTED_FILE.name} and run python -m Host.pythonqt.make_record")
+        raise ValueError(
+            f"{module}.{name} is not in {record.RECORD_FILE.name}: add it to "
+            f"{record.SUPPORTED_FILE.name} and run python -m Host.pythonqt.make_record"
+        )
     objects.registerNative(name, nativeClass)
 
 
@@ -125,8 +127,10 @@ def _prepareWidget(element, later, seen, source):
         if prop.get("stdset") == "0" and propName not in info.properties:
             continue
         if propName not in info.properties and element.get("class") != "Line":
-            raise ValueError(f"{source}: widget {name} has property {propName}, which {className} does not have in "
-                             "Slicer (a dynamic property needs stdset=\"0\")")
+            raise ValueError(
+                f"{source}: widget {name} has property {propName}, which {className} does not have in "
+                'Slicer (a dynamic property needs stdset="0")'
+            )
         if custom and _isDeclaredByCustom(info, propName):
             element.remove(prop)
             assignments.append((propName, _value(prop, source, name)))
@@ -162,9 +166,11 @@ def _value(prop, source, widget):
         return sum(_enumNumber(each) for each in set(text.split("|")) if each)
     if kind == "color":
         from PySide6 import QtGui
+
         return objects.wrap(QtGui.QColor(*[int(child.find(each).text) for each in ("red", "green", "blue")]))
-    raise ValueError(f"{source}: property {prop.get('name')} of {widget} has the type {kind}, which the host does not "
-                     "read")
+    raise ValueError(
+        f"{source}: property {prop.get('name')} of {widget} has the type {kind}, which the host does not read"
+    )
 
 
 def _enumNumber(text):
@@ -183,5 +189,6 @@ def _connect(connection, byName, source):
             raise ValueError(f"{source}: a connection names {name}, and there is no such widget")
     wrapped = objects.wrap(byName[sender])
     if not wrapped.connect(signal, objects.wrap(byName[receiver]), slot):
-        raise ValueError(f"{source}: cannot connect {sender}.{signal} to {receiver}.{slot}: no such signal or slot in "
-                         "Slicer")
+        raise ValueError(
+            f"{source}: cannot connect {sender}.{signal} to {receiver}.{slot}: no such signal or slot in Slicer"
+        )

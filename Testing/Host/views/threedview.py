@@ -76,7 +76,9 @@ class ThreeDView(VtkView):
         # ctkAxesWidget::Axis counts None, Right, Left, Superior, Inferior, Anterior, Posterior
         node = slicer.vtkMRMLCameraNode
         self.cameraNode().RotateTo(
-            {1: node.Right, 2: node.Left, 3: node.Superior, 4: node.Inferior, 5: node.Anterior, 6: node.Posterior}[axis]
+            {1: node.Right, 2: node.Left, 3: node.Superior, 4: node.Inferior, 5: node.Anterior, 6: node.Posterior}[
+                axis
+            ]
         )
 
     def lookFromAxis(self, axis, fov=10.0):

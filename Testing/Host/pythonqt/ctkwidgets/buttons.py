@@ -85,8 +85,12 @@ class ctkMenuButton(QtWidgets.QPushButton):
 class ctkColorPickerButton(QtWidgets.QPushButton):
     """A button that shows a colour and lets the user choose another one."""
 
-    pythonqtConstructors = ((("QString", "text"), ("QWidget", "parent")), (("QString", "text"),),
-                            (("QWidget", "parent"),), ())
+    pythonqtConstructors = (
+        (("QString", "text"), ("QWidget", "parent")),
+        (("QString", "text"),),
+        (("QWidget", "parent"),),
+        (),
+    )
     colorChanged = QtCore.Signal(QtGui.QColor)
     colorNameChanged = QtCore.Signal(str)
 

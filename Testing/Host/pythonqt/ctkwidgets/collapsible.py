@@ -139,15 +139,22 @@ class ctkCollapsibleButton(QtWidgets.QAbstractButton):
         role = QtGui.QPalette.ColorRole.ButtonText
         group = QtGui.QPalette.ColorGroup.Active if self.isEnabled() else QtGui.QPalette.ColorGroup.Disabled
         painter.setPen(palette.color(group, role))
-        painter.drawText(header.adjusted(24, 0, -6, 0), QtCore.Qt.AlignmentFlag.AlignVCenter
-                         | QtCore.Qt.TextFlag.TextShowMnemonic, self.text())
+        painter.drawText(
+            header.adjusted(24, 0, -6, 0),
+            QtCore.Qt.AlignmentFlag.AlignVCenter | QtCore.Qt.TextFlag.TextShowMnemonic,
+            self.text(),
+        )
 
 
 class ctkCollapsibleGroupBox(QtWidgets.QGroupBox):
     """A group box whose title folds it."""
 
-    pythonqtConstructors = ((("QString", "title"), ("QWidget", "parent")), (("QString", "title"),),
-                            (("QWidget", "parent"),), ())
+    pythonqtConstructors = (
+        (("QString", "title"), ("QWidget", "parent")),
+        (("QString", "title"),),
+        (("QWidget", "parent"),),
+        (),
+    )
 
     def __init__(self, *args):
         super().__init__(*args)

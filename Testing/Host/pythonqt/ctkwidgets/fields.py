@@ -15,15 +15,18 @@ def kept(kind, name, default, changed=None):
             self.__dict__[place] = value
             if changed is not None:
                 changed(self)
+
     return QtCore.Property(kind, read, write)
 
 
 def forwarded(kind, part, getter, setter):
     """A Qt property that belongs to the inner widget ``self.<part>``."""
+
     def read(self):
         value = getattr(getattr(self, part), getter)()
         return int(value.value) if hasattr(value, "value") and kind is int else value
 
     def write(self, value):
         getattr(getattr(self, part), setter)(value)
+
     return QtCore.Property(kind, read, write)

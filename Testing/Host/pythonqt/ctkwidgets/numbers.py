@@ -71,8 +71,11 @@ class ctkDoubleSpinBox(QtWidgets.QWidget):
     readOnly = forwarded(bool, "_box", "isReadOnly", "setReadOnly")
     frame = forwarded(bool, "_box", "hasFrame", "setFrame")
     decimals = QtCore.Property(int, lambda self: self._box.decimals(), setDecimals)
-    alignment = QtCore.Property(int, lambda self: self._box.alignment().value,
-                                lambda self, v: self._box.setAlignment(QtCore.Qt.AlignmentFlag(v)))
+    alignment = QtCore.Property(
+        int,
+        lambda self: self._box.alignment().value,
+        lambda self, v: self._box.setAlignment(QtCore.Qt.AlignmentFlag(v)),
+    )
     decimalsOption = kept(int, "decimalsOption", 137)
     invertedControls = kept(bool, "invertedControls", False)
     isSettingValue = QtCore.Property(bool, lambda self: False)
@@ -83,8 +86,12 @@ class ctkDoubleSpinBox(QtWidgets.QWidget):
 class ctkDoubleSlider(QtWidgets.QWidget):
     """A slider for real numbers."""
 
-    pythonqtConstructors = ((("int", "orientation"), ("QWidget", "parent")), (("int", "orientation"),),
-                            (("QWidget", "parent"),), ())
+    pythonqtConstructors = (
+        (("int", "orientation"), ("QWidget", "parent")),
+        (("int", "orientation"),),
+        (("QWidget", "parent"),),
+        (),
+    )
     valueChanged = QtCore.Signal(float)
     sliderMoved = QtCore.Signal(float)
     sliderPressed = QtCore.Signal()

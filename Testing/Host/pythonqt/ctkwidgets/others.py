@@ -262,9 +262,13 @@ class ctkMessageBox(QtWidgets.QMessageBox):
 class ctkSettings(QtCore.QSettings):
     """Settings of the application."""
 
-    pythonqtConstructors = ((("QString", "fileName"), ("int", "format")),
-                            (("QString", "organization"), ("QString", "application")),
-                            (("QString", "organization"),), (("QObject", "parent"),), ())
+    pythonqtConstructors = (
+        (("QString", "fileName"), ("int", "format")),
+        (("QString", "organization"), ("QString", "application")),
+        (("QString", "organization"),),
+        (("QObject", "parent"),),
+        (),
+    )
     modified = QtCore.Signal()
 
     def __init__(self, *args):

@@ -125,8 +125,12 @@ class ctkPathLineEdit(QtWidgets.QWidget):
 class ctkDirectoryButton(QtWidgets.QWidget):
     """A button that shows a folder and lets the user choose another one."""
 
-    pythonqtConstructors = ((("QString", "directory"), ("QWidget", "parent")), (("QString", "directory"),),
-                            (("QWidget", "parent"),), ())
+    pythonqtConstructors = (
+        (("QString", "directory"), ("QWidget", "parent")),
+        (("QString", "directory"),),
+        (("QWidget", "parent"),),
+        (),
+    )
     directoryChanged = QtCore.Signal(str)
     directorySelected = QtCore.Signal(str)
 

@@ -147,10 +147,12 @@ class ctkRangeWidget(QtWidgets.QWidget):
             box.setSuffix(self.suffix)
             box.setSingleStep(self.singleStep)
 
-    minimum = QtCore.Property(float, lambda self: self._range[0],
-                              lambda self, v: self.setRange(v, max(v, self._range[1])))
-    maximum = QtCore.Property(float, lambda self: self._range[1],
-                              lambda self, v: self.setRange(min(v, self._range[0]), v))
+    minimum = QtCore.Property(
+        float, lambda self: self._range[0], lambda self, v: self.setRange(v, max(v, self._range[1]))
+    )
+    maximum = QtCore.Property(
+        float, lambda self: self._range[1], lambda self, v: self.setRange(min(v, self._range[0]), v)
+    )
     minimumValue = QtCore.Property(float, lambda self: self._values[0], setMinimumValue)
     maximumValue = QtCore.Property(float, lambda self: self._values[1], setMaximumValue)
     decimals = QtCore.Property(int, lambda self: self._boxes[0].decimals(), setDecimals)

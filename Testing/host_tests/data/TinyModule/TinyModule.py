@@ -79,7 +79,9 @@ class TinyModuleWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.guiTag = self.parameters.connectGui(self.ui)
 
     def onApply(self):
-        segmentation = self.logic.segment(self.parameters.inputVolume, self.parameters.threshold, self.parameters.title)
+        segmentation = self.logic.segment(
+            self.parameters.inputVolume, self.parameters.threshold, self.parameters.title
+        )
         slicer.util.setSliceViewerLayers(background=self.parameters.inputVolume, fit=True)
         slicer.util.resetThreeDViews()
         return segmentation
