@@ -153,8 +153,9 @@ class BreastSegLogic(ScriptedLoadableModuleLogic):
         print(logic.result.lesions)
         logic.close()
 
-    Without waiting: ``logic.session.readExam(source, report)`` and ``logic.session.segmentExam(exam, report, model=…)``
-    return generators of short turns; advance them with `next` from a timer.
+    Without waiting: ``logic.session.readExam(source, report)`` and
+    ``logic.session.segmentExam(exam, report, model=…)`` return generators of short turns; advance them with `next`
+    from a timer.
     """
 
     def __init__(self, parent=None):

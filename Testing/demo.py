@@ -1,4 +1,4 @@
-"""The demo: a synthetic DICOM exam goes through the BreastSeg panel in the stand-in application, as a user would do it.
+"""The demo: a synthetic DICOM exam goes through the BreastSeg panel in the stand-in application, as a user does it.
 
 ``python3 Testing/run.py demo [--seed N]`` leaves segmentation, run record, report and screenshots in ``demo-output/``.
 """

@@ -1,4 +1,4 @@
-"""A valid nnU-Net model folder with random weights, made in a second: for tests of everything but the quality of results."""
+"""A valid nnU-Net model folder with random weights, made in a second: for tests of all but the quality of results."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,8 @@ def make_tiny_model(
 ):
     """Write a model folder (dataset.json, plans.json, checkpoints, card) for `recipe` and return its path.
 
-    The network is nnU-Net's PlainConvUNet with random weights, so results are arbitrary but the same for the same seed.
+    The network is nnU-Net's PlainConvUNet with random weights, so results are arbitrary but the same for the same
+    seed.
     """
     import torch
     from BreastSegLib.models.card import write_card

@@ -5,7 +5,7 @@
 
 import time
 import uuid
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -61,15 +61,15 @@ def segment_exam(request, engine, report):
     Returns
     -------
     dict
-        The fields of the result message: paths of the arrays (uint8, z, y, x, on the exam's own grid), components, notes,
-        run record, seconds of each stage.
+        The fields of the result message: paths of the arrays (uint8, z, y, x, on the exam's own grid), components,
+        notes, run record, seconds of each stage.
 
     Raises
     ------
     BreastSegError
     """
     clock = Clock(report)
-    started = datetime.now(timezone.utc)
+    started = datetime.now(UTC)
     model = trusted_model(request["model"], engine)
     recipe = recipe_of(model)
     folds = chosen_folds(model, request["folds"])
@@ -147,8 +147,8 @@ def chosen_folds(model, folds):
 def restore_result(record, probabilities, report):
     """Return the chance of a lesion (float32, 0 to 1) and the raw mask (uint8 labels) on the exam's own grid.
 
-    The strongest label wins after interpolation, so edges are placed between the prepared voxels. Where the exam reaches beyond
-    the prepared grid the result is background.
+    The strongest label wins after interpolation, so edges are placed between the prepared voxels. Where the exam
+    reaches beyond the prepared grid the result is background.
     """
     foreground = []
     for label in range(1, len(probabilities)):
@@ -178,7 +178,8 @@ def notes_on(rows, removed):
     if removed:
         volume = sum(row["volume_mm3"] for row in removed) / 1000
         notes.append(
-            f"The clean-up removed {len(removed)} smaller region{'s' if len(removed) > 1 else ''} ({volume:.2f} cm³ in total)."
+            f"The clean-up removed {len(removed)} smaller region{'s' if len(removed) > 1 else ''} "
+            f"({volume:.2f} cm³ in total)."
         )
     return notes
 
@@ -227,7 +228,10 @@ def run_record(request, model, recipe, folds, engine, exam, prepared, started, c
 
 
 def display_window(array):
-    """Return a (window, level) that shows a phase well: from the 1st to the 99.5th percentile of a regular sample of its voxels."""
+    """Return a (window, level) that shows a phase well.
+
+    It spans the 1st to the 99.5th percentile of a regular sample of the voxels.
+    """
     sample = array[:: max(1, array.shape[0] // 32), ::3, ::3]
     low, high = (float(v) for v in np.percentile(sample, (1, 99.5)))
     return [max(high - low, 1e-3), (high + low) / 2]
@@ -261,8 +265,8 @@ def segment(
     Returns
     -------
     dict
-        ``mask``, ``raw`` (uint8) and, if asked for, ``probabilities`` (float32) as `Volume`; ``components``, ``removed``,
-        ``notes``, ``record``, ``timings``.
+        ``mask``, ``raw`` (uint8) and, if asked for, ``probabilities`` (float32) as `Volume`; ``components``,
+        ``removed``, ``notes``, ``record``, ``timings``.
 
     Raises
     ------

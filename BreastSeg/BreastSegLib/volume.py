@@ -22,7 +22,8 @@ class Geometry:
     origin : tuple of float
         Centre of the first voxel, (x, y, z) in mm, LPS.
     direction : tuple of float
-        Nine direction cosines, row by row, LPS (columns are the x, y and z axes of the grid), as SimpleITK writes them.
+        Nine direction cosines, row by row, LPS (columns are the x, y and z axes of the grid), as SimpleITK writes
+        them.
 
     Raises
     ------
@@ -93,7 +94,7 @@ class Geometry:
         return tuple(n * s for n, s in zip(self.shape[::-1], self.spacing))
 
     def difference(self, other):
-        """Largest distance in mm between corresponding corner voxels of two grids of one shape (inf if shapes differ)."""
+        """Largest distance in mm between corresponding corner voxels of two grids (inf if their shapes differ)."""
         if self.shape != other.shape:
             return float("inf")
         return float(np.abs(self.corners() - other.corners()).max())

@@ -2,8 +2,8 @@
 
 ``python3 Testing/run.py bench inference [--rounds N] [--seed N] [--tta]``
 
-The exam is made on the recipe's own grid (1 mm), so that both masks lie on one grid. nnU-Net's command gets the prepared
-channels as uncompressed files; our worker starts from the exam and prepares it itself, so it does more work.
+The exam is made on the recipe's own grid (1 mm), so that both masks lie on one grid. nnU-Net's command gets the
+prepared channels as uncompressed files; our worker starts from the exam and prepares it itself, so it does more work.
 """
 
 import argparse
@@ -135,9 +135,8 @@ def report(rounds, options):
         print(f"{label:45s} {summary([r[name] / 2**20 for r in rounds])} MiB")
     print(f"{'ratio of peak memory ours / nnU-Net':45s} {summary([r['our_peak'] / r['nnunet_peak'] for r in rounds])}")
     a, b = rounds[-1]["ours"] > 0, rounds[-1]["theirs"] > 0
-    print(
-        f"{'Dice of the raw masks':45s} {2 * (a & b).sum() / max(a.sum() + b.sum(), 1):.5f} ({int(a.sum())} and {int(b.sum())} voxels)"
-    )
+    dice = 2 * (a & b).sum() / max(a.sum() + b.sum(), 1)
+    print(f"{'Dice of the raw masks':45s} {dice:.5f} ({int(a.sum())} and {int(b.sum())} voxels)")
     print("stages of the last cold run (s):", ", ".join(f"{k} {v:.2f}" for k, v in rounds[-1]["timings"].items()))
     if not np.any(a):
         sys.exit("the model found nothing: the comparison says nothing")

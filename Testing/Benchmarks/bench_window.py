@@ -2,8 +2,9 @@
 
 ``python3 Testing/run.py bench window [--small]``
 
-The exam has 360 x 360 x 180 voxels and three phases (93 MB each as float32). What remains in the main thread are single calls to
-the scene, one in each turn of the event loop; drawing the views in software is left out, as a graphics card does that in Slicer.
+The exam has 360 x 360 x 180 voxels and three phases (93 MB each as float32). What remains in the main thread are
+single calls to the scene, one in each turn of the event loop; drawing the views in software is left out, as a graphics
+card does that in Slicer.
 """
 
 import argparse

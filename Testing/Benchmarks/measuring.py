@@ -13,11 +13,11 @@ class PeakMemory(threading.Thread):
 
     def __init__(self, pid):
         super().__init__(daemon=True)
-        self._process, self._stop = psutil.Process(pid), threading.Event()
+        self._process, self._ended = psutil.Process(pid), threading.Event()
         self.bytes = 0
 
     def run(self):
-        while not self._stop.wait(0.05):
+        while not self._ended.wait(0.05):
             try:
                 family = [self._process, *self._process.children(recursive=True)]
                 self.bytes = max(self.bytes, sum(_rss(process) for process in family))
@@ -26,7 +26,7 @@ class PeakMemory(threading.Thread):
 
     def finish(self):
         """Stop sampling and return the peak in bytes."""
-        self._stop.set()
+        self._ended.set()
         self.join()
         return self.bytes
 

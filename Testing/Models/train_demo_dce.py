@@ -1,8 +1,9 @@
-"""Train the demo model ``demo-dce`` on synthetic exams: rerun it with ``python3 Testing/run.py python Testing/Models/train_demo_dce.py WORK``.
+"""Train the demo model ``demo-dce`` on synthetic exams.
 
-WORK is a folder for a few GB of intermediate files. The result is a small nnU-Net v2 model folder, by default in the
-extension's Resources. About an hour on two cores; nothing is downloaded. Seeds from 10000 on are used for training only;
-tests and the demo use seeds below 10000.
+Rerun it with ``python3 Testing/run.py python Testing/Models/train_demo_dce.py WORK``. WORK is a folder for a few GB of
+intermediate files. The result is a small nnU-Net v2 model folder, by default in the extension's Resources. About an
+hour on two cores; nothing is downloaded. Seeds from 10000 on are used for training only; tests and the demo use seeds
+below 10000.
 """
 
 import argparse
@@ -23,7 +24,7 @@ MODEL_FOLDER = Path(__file__).resolve().parents[2] / "BreastSeg" / "Resources" /
 
 
 def sample_arguments(seed):
-    """Return the varied arguments of training exam `seed`: spacing, size of the grid, obliquity, motion, noise, number of masses."""
+    """Return the varied arguments of training exam `seed`: spacing, size, obliquity, motion, noise, masses."""
     rng = np.random.default_rng(seed)
     in_plane, slices = rng.uniform(0.9, 1.4), rng.uniform(1.4, 2.6)
     extent = np.array([rng.uniform(175, 210), rng.uniform(105, 125), rng.uniform(72, 90)])
@@ -44,7 +45,6 @@ def sample_arguments(seed):
 def write_raw(folder, count):
     """Write `count` prepared sample exams as an nnU-Net raw dataset."""
     import SimpleITK as sitk
-
     from BreastSegLib.errors import BadInput
     from BreastSegLib.recipe import load_recipe, prepare, prepare_mask
     from BreastSegLib.samples.dce import make_dce_exam
@@ -150,7 +150,6 @@ def train(epochs, iterations, device):
 def publish(training, target, count, epochs, iterations, checkpoint="checkpoint_final.pth"):
     """Write the model folder: nnU-Net's own layout with weights only, and the model card."""
     import torch
-
     from BreastSegLib.models.card import write_card
     from BreastSegLib.recipe import load_recipe
 
@@ -174,7 +173,8 @@ def publish(training, target, count, epochs, iterations, checkpoint="checkpoint_
         {
             "name": "demo-dce",
             "title": "Demo model for DCE-MRI (synthetic data, for trying out only)",
-            "description": "A small 3D nnU-Net trained on synthetic exams. It knows nothing of real patients: do not use its results.",
+            "description": "A small 3D nnU-Net trained on synthetic exams. It knows nothing of real patients: "
+            "do not use its results.",
             "recipe": RECIPE,
             "recipe_hash": load_recipe(RECIPE).hash,
             "labels": {"lesion": {"value": 1, "terminology": "mass"}},

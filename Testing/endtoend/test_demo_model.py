@@ -61,7 +61,10 @@ def test_result_does_not_depend_on_how_the_exam_was_acquired(client, tmp_path, a
 
 
 def test_real_exam_runs_through_the_whole_chain(client, real_data, artefacts, tmp_path):
-    """One real sagittal slice with a rim-enhancing tumour: pre, about 2 min and about 6 min after it. Whatever is found is shown as it is."""
+    """One real sagittal slice with a rim-enhancing tumour: pre, about 2 min and about 6 min after it.
+
+    Whatever is found is shown as it is.
+    """
     from scipy.io import loadmat
 
     data = loadmat(real_data / "breast-dce-invivo" / "invivo.mat")
@@ -72,7 +75,7 @@ def test_real_exam_runs_through_the_whole_chain(client, real_data, artefacts, tm
         else np.moveaxis(series, int(np.argmax(np.array(series.shape) == seconds.size)), 0)
     )
     chosen = [0, int(np.abs(seconds - 120).argmin()), int(np.abs(seconds - 360).argmin())]
-    # The file tells neither spacing nor orientation: 1 mm pixels, one 4 mm sagittal slice, are an assumption of this test.
+    # The file tells neither spacing nor orientation: 1 mm pixels, one 4 mm sagittal slice, are this test's assumption.
     geometry = Geometry((1, 192, 192), (1.0, 1.0, 4.0), (60.0, -96.0, 96.0), (0, 0, 1, 1, 0, 0, 0, -1, 0))
     paths = []
     for index in chosen:

@@ -67,8 +67,8 @@ def test_result_has_every_part_and_the_same_every_time(client, exam_store, tiny_
 def test_probabilities_equal_nnunet_predictor(client, exam_store, tiny_model, sample, monkeypatch):
     """Our sliding window against nnU-Net's own predictor on the same prepared channels.
 
-    nnU-Net weights and sums tiles in half precision, which is off by up to 0.1 where only the faint corner of one tile reaches; it is made to
-    sum in float32 here, so that the two can be compared to the last digit that matters.
+    nnU-Net weights and sums tiles in half precision, which is off by up to 0.1 where only the faint corner of one tile
+    reaches; it is made to sum in float32 here, so that the two can be compared to the last digit that matters.
     """
     import functools
 
@@ -174,7 +174,7 @@ def test_checkpoint_that_is_not_one(client, exam_store, tiny_model, tmp_path):
 def test_cancel_in_every_stage(exam_store, tiny_model, client, stage):
     """Cancelling when a stage is first seen ends the run within a second and a half, and the next run works."""
     client.start()
-    request = client.send("predict", **predict_fields(client, exam_store, tiny_model, tta=stage == "Segmenting"))
+    client.send("predict", **predict_fields(client, exam_store, tiny_model, tta=stage == "Segmenting"))
     asked = None
     with pytest.raises(Cancelled):
         deadline = time.monotonic() + 120
@@ -184,7 +184,8 @@ def test_cancel_in_every_stage(exam_store, tiny_model, client, stage):
                     client.cancel()
                     asked = time.monotonic()
                 if event["event"] == "result":
-                    # The last stage may have been over before the cancel arrived; then the result is whole and nothing is lost.
+                    # The last stage may have been over before the cancel arrived; then the result is whole and
+                    # nothing is lost.
                     assert stage == "Writing"
                     raise Cancelled()
                 if event["event"] == "error":
@@ -212,7 +213,7 @@ def test_killed_in_the_middle_is_said_and_survived(exam_store, tiny_model):
 
 
 def test_no_worker_outlives_a_killed_parent(exam_store, tiny_model, tmp_path):
-    """The parent gets SIGKILL while the worker computes: the worker and its private folder are gone within five seconds."""
+    """The parent gets SIGKILL while the worker computes: worker and private folder are gone within five seconds."""
     script = tmp_path / "parent.py"
     script.write_text(
         textwrap.dedent(f"""
@@ -221,8 +222,8 @@ def test_no_worker_outlives_a_killed_parent(exam_store, tiny_model, tmp_path):
         from BreastSegLib.inference.client import WorkerClient
         client = WorkerClient()
         client.start()
-        client.send("predict", source={{"store": {str(exam_store)!r}}}, model={str(tiny_model)!r}, device="cpu", folds=None, tta=True,
-                    cleanup=True, output=str(client.folder / "out"))
+        client.send("predict", source={{"store": {str(exam_store)!r}}}, model={str(tiny_model)!r}, device="cpu",
+                    folds=None, tta=True, cleanup=True, output=str(client.folder / "out"))
         while True:
             for event in client.poll():
                 if event.get("stage") == "Segmenting":
@@ -241,13 +242,14 @@ def test_no_worker_outlives_a_killed_parent(exam_store, tiny_model, tmp_path):
     assert not Path(folder.strip()).exists()
 
 
-def test_full_disk_while_the_result_is_written(exam_store, tiny_model, tmp_path):
+def test_full_disk_while_arrays_are_written(exam_store, tiny_model, dicom_sample, tmp_path):
     """A file-size limit stands in for the full disk: the worker says so in one line and stays."""
     wrapper = tmp_path / "limited.py"
     wrapper.write_text(
         "import resource, runpy, sys, signal\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
-        "sys.argv[1:] = sys.argv[4:]\nrunpy.run_module('BreastSegLib.inference.worker', run_name='__main__', alter_sys=True)\n"
+        "sys.argv[1:] = sys.argv[4:]\n"
+        "runpy.run_module('BreastSegLib.inference.worker', run_name='__main__', alter_sys=True)\n"
     )
     launcher = tmp_path / "python"
     launcher.write_text(f'#!/bin/sh\nexec {sys.executable} {wrapper} "$@"\n')
@@ -256,6 +258,10 @@ def test_full_disk_while_the_result_is_written(exam_store, tiny_model, tmp_path)
         client.start()
         with pytest.raises(BadInput, match="could not be written"):
             client.wait(client.send("predict", **predict_fields(client, exam_store, tiny_model)), timeout=120)
+        with pytest.raises(BadInput, match="could not be written") as caught:
+            source = {"folder": str(dicom_sample / "exam")}
+            client.wait(client.send("read", source=source, output=str(client.folder / "read")), timeout=120)
+        assert "\n" not in caught.value.line
         assert client.alive
 
 

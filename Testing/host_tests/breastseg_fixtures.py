@@ -28,7 +28,7 @@ def scene(breastseg, host):
 
 @pytest.fixture
 def widget(scene):
-    """The module's widget object, opened by the user. Its worker stays warm for the next test, as it does for the user."""
+    """The module's widget object, opened by the user. Its worker stays warm for the next test, as for the user."""
     import slicer
 
     slicer.util.selectModule("BreastSeg")

@@ -1,4 +1,7 @@
-"""The panel as a user meets it: the first sight, an exam, corrections, a run, and what goes wrong. Real worker, real nnU-Net."""
+"""The panel as a user meets it: the first sight, an exam, corrections, a run, and what goes wrong.
+
+Real worker, real nnU-Net.
+"""
 
 import os
 import signal
@@ -7,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from BreastSegLib.errors import DeviceUnavailable
 from breastseg_fixtures import (  # noqa: F401
     breastseg,
     finish,
@@ -19,6 +21,7 @@ from breastseg_fixtures import (  # noqa: F401
     turnUntil,
     widget,
 )
+from BreastSegLib.errors import DeviceUnavailable
 
 
 def cell(panel, row, column):  # noqa: F811
@@ -336,8 +339,9 @@ def test_module_is_reloaded(widget, keptLibrary, dicom_sample):  # noqa: F811
 
 
 def test_a_model_folder_of_ones_own(panel, tiny_model, tmp_path, monkeypatch):  # noqa: F811
-    import qt
     import shutil
+
+    import qt
     import slicer
 
     own = shutil.copytree(tiny_model, tmp_path / "mein Modell é")

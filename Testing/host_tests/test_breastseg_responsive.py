@@ -14,7 +14,10 @@ ATTEMPTS = 3
 
 
 def longestBlock(action):
-    """Return the shortest longest block of a few attempts, and what blocked then: a busy machine can starve any process for a moment."""
+    """Return the shortest longest block of a few attempts, and what blocked then.
+
+    A busy machine can starve any process for a moment.
+    """
     from Host.eventloop import BlockMeter
 
     found = []

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from breastseg_fixtures import breastseg, drain, scene  # noqa: F401
 from BreastSegLib.errors import BadInput, Cancelled
 from BreastSegLib.exam.dce import number_phases
 from BreastSegLib.volume import Geometry, Volume, geometry_of
-from breastseg_fixtures import breastseg, drain, scene  # noqa: F401
 
 OBLIQUE = Geometry(
     (20, 30, 40),

@@ -78,12 +78,13 @@ def test_connections_work(write, host):
         ('<item><widget class="QNoSuch" name="a"/></item>', "class QNoSuch, which does not exist in Slicer"),
         ('<item><widget class="ctkWorkflow" name="a"/></item>', "recorded in Slicer but not provided by the host"),
         (
-            '<item><widget class="QLabel" name="a"><property name="colour"><string>x</string></property></widget></item>',
+            '<item><widget class="QLabel" name="a"><property name="colour"><string>x</string></property></widget>'
+            "</item>",
             "property colour, which QLabel does not have",
         ),
         (
-            '<item><widget class="ctkSliderWidget" name="a"><property name="range"><number>1</number></property></widget>'
-            "</item>",
+            '<item><widget class="ctkSliderWidget" name="a"><property name="range"><number>1</number></property>'
+            "</widget></item>",
             "property range",
         ),
         (

@@ -1,4 +1,4 @@
-"""The project's own Python environment: built once, completed when half-built, renewed when the requirements change."""
+"""The project's own Python environment: built once, completed when half-built, renewed when requirements change."""
 
 import hashlib
 import json
@@ -177,7 +177,8 @@ class Environment:
             "absent": f"Making the project's own environment (.venv, Python {interpreter.text}); this happens once.",
             "unfinished": "An earlier set-up was interrupted; it is completed now.",
             "outdated": "The requirements have changed; the environment is brought up to date.",
-            "foreign": f"The environment has another Python or a broken one; it is built anew with {interpreter.text}.",
+            "foreign": "The environment has another Python or a broken one; "
+            f"it is built anew with {interpreter.text}.",
         }[state]
         self.say(what)
         self.say(f"Full log: {self.log}")

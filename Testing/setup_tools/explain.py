@@ -6,7 +6,8 @@ _NETWORK = (
     r"Temporary failure in name resolution|Name or service not known|nodename nor servname|getaddrinfo failed"
     r"|Failed to establish a new connection|NewConnectionError|Network is unreachable|ConnectTimeoutError"
     r"|ReadTimeoutError"
-    r"|Max retries exceeded|Connection (?:refused|reset|aborted|broken)|ProxyError|NameResolutionError|No route to host"
+    r"|Max retries exceeded|Connection (?:refused|reset|aborted|broken)|ProxyError|NameResolutionError"
+    r"|No route to host"
 )
 _REASONS = (
     (
@@ -20,8 +21,8 @@ _REASONS = (
     ),
     (
         _NETWORK,
-        "The package server could not be reached. Check the network connection (and pip's proxy setting), then run the "
-        "same command again; what is downloaded already is kept.",
+        "The package server could not be reached. Check the network connection (and pip's proxy setting), then run "
+        "the same command again; what is downloaded already is kept.",
     ),
     (
         r"(?:No matching distribution found for|Could not find a version that satisfies the requirement) ([^\s(]+)",

@@ -137,7 +137,7 @@ def _watch(process, log, begin, packages, progress, stream, interval):
             if progress.to_install:
                 progress.installed = _count(packages) - before
             due = terminal or progress.stage != stage or time.monotonic() - shown >= interval
-            if due and (code is None or terminal):
+            if due:
                 width = os.get_terminal_size(stream.fileno()).columns if terminal else 119
                 line = progress.line[: max(width - 1, 20)]
                 stream.write(f"\r{line:<{max(width - 1, 20)}}" if terminal else line + "\n")

@@ -54,7 +54,7 @@ WITHOUT_THREADS = WITH_APPLICATION | {"inference"}
 
 
 def room_of(parts):
-    """Return (package, room) of a module's dotted name, as a tuple of its parts; ('', 'door') outside the libraries."""
+    """Return (package, room) of a module, given the parts of its dotted name; ('', 'door') outside the libraries."""
     if parts[0] not in ARROWS:
         return "", "door"
     if len(parts) == 1:

@@ -99,7 +99,7 @@ def dynamic(vendor="siemens", phases=4, one_series=True, start=36000.0, interval
 def clocks(vendor, p, z, start, interval, one_series):
     """Return the time tags of slice z of phase p as the vendor writes them."""
     now, first = start + p * interval, start if one_series else start + p * interval
-    day = {name: "20240105" for name in ("ContentDate", "AcquisitionDate", "SeriesDate")}
+    day = dict.fromkeys(("ContentDate", "AcquisitionDate", "SeriesDate"), "20240105")
     if vendor == "philips":
         return day | {
             "ContentTime": clock(now),

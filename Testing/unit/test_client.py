@@ -73,7 +73,7 @@ def works(client):
     return client.wait(client.send("read", value="still here"), timeout=10)["echo"] == "still here"
 
 
-# --- a conversation ----------------------------------------------------------------------------------------------------
+# --- a conversation --------------------------------------------------------------------------------------------------
 
 
 def test_request_and_answer(client):
@@ -138,7 +138,7 @@ def test_wait_has_a_limit(client):
         client.wait(number, timeout=0.3)
 
 
-# --- a worker that fails -----------------------------------------------------------------------------------------------
+# --- a worker that fails ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_interpreter_without_the_library(tmp_path, monkeypatch):
         assert "BreastSegLib" in event["log"]
 
 
-# --- cancelling --------------------------------------------------------------------------------------------------------
+# --- cancelling ------------------------------------------------------------------------------------------------------
 
 
 def test_cancel_obeyed(client):
@@ -299,7 +299,7 @@ def test_cancel_when_idle_does_nothing(client):
     assert works(client)
 
 
-# --- start and end -----------------------------------------------------------------------------------------------------
+# --- start and end ---------------------------------------------------------------------------------------------------
 
 
 def test_two_clients_at_once(fake):

@@ -1,4 +1,4 @@
-"""Whatever is done to names, order, tags or bytes: the same exam or a sentence, never a crash and never a silent wrong order."""
+"""Whatever is done to names, order, tags or bytes: the same exam or a sentence, never a crash or a wrong order."""
 
 import random
 import tempfile

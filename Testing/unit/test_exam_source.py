@@ -120,7 +120,7 @@ def test_dicom_phases_on_other_grids_are_resampled_and_said(tmp_path):
     exam = read_exam({"folder": write(tmp_path, images)})
     assert exam.geometry.origin == pytest.approx((-10, -20, 30))
     np.testing.assert_array_equal(exam.volumes[1].array, arrays[1])
-    # One millimetre of 2.5: the first slice lies outside, the others mix 40 % of the slice below with 60 % of their own.
+    # One millimetre of 2.5: the first slice lies outside, the others mix 40 % of the one below with 60 % of their own.
     expected = 0.4 * arrays[0][0].astype(float) + 0.6 * arrays[0][1]
     np.testing.assert_allclose(exam.volumes[0].array[1], expected, rtol=1e-5)
     assert (
@@ -284,8 +284,8 @@ def test_constant_image(tmp_path, three):
 
 def test_absurd_sizes(tmp_path, three):
     header = (
-        "NRRD0004\ntype: short\ndimension: 3\nsizes: 3000 3000 3000\nendian: little\nencoding: raw\nspace: left-posterior-superior\n"
-        "space directions: (1,0,0) (0,1,0) (0,0,1)\nspace origin: (0,0,0)\n\n"
+        "NRRD0004\ntype: short\ndimension: 3\nsizes: 3000 3000 3000\nendian: little\nencoding: raw\n"
+        "space: left-posterior-superior\nspace directions: (1,0,0) (0,1,0) (0,0,1)\nspace origin: (0,0,0)\n\n"
     )
     (tmp_path / "huge.nrrd").write_bytes(header.encode())
     assert "too large for a breast MRI phase" in refused({"files": [three[0], tmp_path / "huge.nrrd"]})

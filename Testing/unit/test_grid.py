@@ -94,7 +94,7 @@ def test_resample_is_simpleitks(geometry, kind):
 @settings(max_examples=40, deadline=None)
 @given(geometries((3, 9)), st.tuples(*[st.floats(-2, 2)] * 4))
 def test_a_ramp_is_reproduced(geometry, coefficients):
-    """A linear function of the place in the patient is exact under linear interpolation, whatever the two grids are."""
+    """A linear function of the place in the patient is exact under linear interpolation, whatever the grids are."""
 
     def ramp(grid):
         k, j, i = np.indices(grid.shape)

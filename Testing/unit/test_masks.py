@@ -81,7 +81,7 @@ def test_existing_files_are_kept(tmp_path):
     assert sitk.ReadImage(str(path)).GetSize() == (10, 8, 6)
 
 
-# --- a segmentation in Slicer ------------------------------------------------------------------------------------------
+# --- a segmentation in Slicer ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,7 @@ def test_names_in_any_language(tmp_path, read_segmentation):
     assert "Masse, linke Brüst 乳" in segments
 
 
-# --- a full disk -------------------------------------------------------------------------------------------------------
+# --- a full disk -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(os.name != "posix", reason="file size limits are POSIX")

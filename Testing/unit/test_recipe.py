@@ -22,7 +22,7 @@ TIMES = (None, 0.0, 90.0, 180.0)
 
 
 def make_exam(geometry=None, times=TIMES, seed=0, pre=True):
-    """Return an exam with one pre-contrast phase (unless `pre` is false) and a post-contrast phase for each further time."""
+    """Return an exam with a pre-contrast phase (unless `pre` is false) and a post-contrast phase per further time."""
     geometry = geometry or Geometry((8, 9, 10), (1.0, 1.2, 2.0))
     rng = np.random.default_rng(seed)
     phases = [Phase("pre", 0, times[0])] * pre + [Phase("post", n, time) for n, time in enumerate(times[1:], 1)]
@@ -40,7 +40,7 @@ def with_grid(**changes):
     return parse_recipe({**read_json(FOLDER / f"{NAME}.json"), "grid": {**base, **changes}})
 
 
-# --- what a recipe may say ---------------------------------------------------------------------------------------------
+# --- what a recipe may say -------------------------------------------------------------------------------------------
 
 
 def test_shipped_recipes_are_valid():
@@ -151,7 +151,7 @@ def test_unknown_fields_are_named(record):
         parse_recipe({**record, "size": 1, "colour": 2})
 
 
-# --- the language of channels ------------------------------------------------------------------------------------------
+# --- the language of channels ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_differences_do_not_wrap_round():
     np.testing.assert_array_equal(volume.array, -400.0)
 
 
-# --- preparing ---------------------------------------------------------------------------------------------------------
+# --- preparing -------------------------------------------------------------------------------------------------------
 
 
 def test_prepare_by_hand():
@@ -330,7 +330,7 @@ def test_one_phase_where_three_are_wanted():
         prepare(load_recipe(NAME), make_exam(times=(None,)))
 
 
-# --- and back ----------------------------------------------------------------------------------------------------------
+# --- and back --------------------------------------------------------------------------------------------------------
 
 
 def ball(geometry, centre, radius):

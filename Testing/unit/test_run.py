@@ -22,7 +22,7 @@ HERE = Interpreter(sys.executable, sys.version_info[:3])
 
 
 class Machine:
-    """Stands for the programs that the set-up starts: venv makes a folder, pip 'installs', both can be made to fail."""
+    """Stands for the programs that the set-up starts: venv makes a folder, pip 'installs', both can fail on demand."""
 
     def __init__(self, root, pip_status=0, pip_text="", venv_status=0, broken_imports=0):
         self.root, self.pip_status, self.pip_text = root, pip_status, pip_text

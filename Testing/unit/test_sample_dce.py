@@ -166,7 +166,7 @@ def test_bias_is_smooth_and_of_the_size_asked_for():
 
 @pytest.mark.parametrize("degrees", [20.0, -15.0])
 def test_oblique_exams(degrees):
-    """The same chest on a turned grid: same voxels, other places in the patient; what is said about the mass turns with it."""
+    """The same chest on a turned grid: same voxels, other places in the patient; words on the mass turn with it."""
     straight, turned = (
         make_dce_exam(91, **SMALL, posts=1, oblique_degrees=angle, side="left") for angle in (0.0, degrees)
     )

@@ -3,14 +3,13 @@
 import json
 import shutil
 import subprocess
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-
 from BreastSegLib.errors import BadInput
 from BreastSegLib.exam.dce import DceExam, number_phases
 from BreastSegLib.samples import writing
@@ -223,7 +222,7 @@ def test_mr_files_pass_the_independent_checker(tmp_path, vendor, layout):
         assert [line for line in errors_of(path) if "TriggerTime" not in line] == []
 
 
-@lru_cache(maxsize=None)
+@cache
 def mammogram(laterality="L", view="CC", polarity="MONOCHROME2", intent="presentation"):
     return make_mammogram(3, laterality, view, size=(416, 320), polarity=polarity, intent=intent, padding="air")
 

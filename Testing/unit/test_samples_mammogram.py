@@ -1,19 +1,18 @@
 """Synthetic mammograms: the truth is what it says, the sides are right, the seed decides everything."""
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
-from scipy import ndimage
-
 from BreastSegLib.errors import BadInput
 from BreastSegLib.samples.mammogram import make_mammogram
 from BreastSegLib.samples.mammogram_mass import SHAPES, Contour
+from scipy import ndimage
 
 SMALL, MEDIUM = (416, 320), (832, 640)
 
 
-@lru_cache(maxsize=None)
+@cache
 def made(seed=1, laterality="L", view="CC", **options):
     return make_mammogram(seed, laterality, view, **{"size": SMALL, **options})
 

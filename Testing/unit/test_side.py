@@ -20,7 +20,7 @@ def test_one_breast_in_view():
 
 
 def test_unknown_when_the_midplane_is_a_guess():
-    """One breast imaged with x = 0 just inside the field of view: the coil was off the centre, so x = 0 says nothing."""
+    """One breast imaged with x = 0 just inside the field of view: the coil was off centre, so x = 0 says nothing."""
     geometry = Geometry((9, 9, 100), origin=(-10, 0, 0))
     assert breast_side((-5, 0, 0), geometry) == ""
     assert breast_side((60, 0, 0), geometry) == ""

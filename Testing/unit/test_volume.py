@@ -36,7 +36,7 @@ def test_corners_and_ways_back(geometry):
     image = image_of(geometry)
     last = [n - 1 for n in image.GetSize()]
     expected = {
-        tuple(np.round(image.TransformIndexToPhysicalPoint([v * l for v, l in zip(bits, last)]), 6) + 0.0)
+        tuple(np.round(image.TransformIndexToPhysicalPoint([v * n for v, n in zip(bits, last)]), 6) + 0.0)
         for bits in np.ndindex(2, 2, 2)
     }
     assert {tuple(np.round(corner, 6) + 0.0) for corner in geometry.corners()} == expected

@@ -53,6 +53,7 @@ def run(arguments):
         if debug:
             raise
         sys.stderr.write(
-            f"Error: {type(error).__name__}: {' '.join(str(error).split())[:300]}. Run again with --debug and report it.\n"
+            f"Error: {type(error).__name__}: {' '.join(str(error).split())[:300]}. "
+            "Run again with --debug and report it.\n"
         )
         return EXIT_FAILED

@@ -18,7 +18,8 @@ def add_arguments(verbs):
         "--format",
         choices=("dicom", "dicom-one-series", "nifti"),
         default="dicom",
-        help="dicom: one series for each phase (default); dicom-one-series: all phases in one series; nifti: one file for each phase",
+        help="dicom: one series for each phase (default); dicom-one-series: all phases in one series; "
+        "nifti: one file for each phase",
     )
     dce.add_argument("--masses", type=int, default=1, help="number of masses, 0 to 4")
     dce.add_argument("--curve", choices=CURVES, help="curve type of the masses; drawn when not given")

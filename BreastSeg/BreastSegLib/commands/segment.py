@@ -83,7 +83,7 @@ def record_name(output):
 
 
 def segment_names(model, rows):
-    """Return segment name, terminology and colour of each label, with the side when all components lie in one breast."""
+    """Return segment name, terminology and colour of each label, with the side if all components lie in one breast."""
     sides = {row["side"] for row in rows}
     side = sides.pop() if len(sides) == 1 else ""
     return {

@@ -45,7 +45,8 @@ def count_pre(points, notes):
     if not votes:
         if len(points) == 1:
             notes.append(
-                "Only one phase was found and its tags do not tell whether it is before or after contrast: taken as pre."
+                "Only one phase was found and its tags do not tell whether it is before or after contrast: "
+                "taken as pre."
             )
         return 1, "first in time"
     if len({vote for _, vote in votes}) > 1 or any(vote < 0 for _, vote in votes):
@@ -116,4 +117,4 @@ def _by_bolus(points):
     if min(abs(bolus - s) for s in starts) > 3600:
         return None
     count = sum(s < bolus for s in starts)
-    return count if 0 < count else None
+    return count if count > 0 else None

@@ -28,7 +28,10 @@ DIXON = (
 
 
 def reason_to_leave_out(header):
-    """Return why an image cannot belong to a phase (the description decides only where it names a computed image), or ""."""
+    """Return why an image cannot belong to a phase, or "".
+
+    The description decides only where it names a computed image.
+    """
     if header.modality and header.modality != "MR":
         return f"modality {header.modality}, not MR"
     if min(header.shape) < 1:

@@ -155,5 +155,6 @@ def _order_notes(paths):
     if counts == sorted(counts):
         return []
     return [
-        f"The numbers at the end of the file names do not rise ({', '.join(map(str, counts))}): the files are taken in the given order."
+        f"The numbers at the end of the file names do not rise ({', '.join(map(str, counts))}): "
+        "the files are taken in the given order."
     ]

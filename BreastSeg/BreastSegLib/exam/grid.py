@@ -98,7 +98,8 @@ def to_reference(volume, reference, name, reference_name, report=None):
     share = overlap(reference, own)
     if share < LEAST_OVERLAP:
         raise BadInput(
-            f"Phase {name} covers only {100 * share:.0f} % of the box of phase {reference_name}: they do not show the same place",
+            f"Phase {name} covers only {100 * share:.0f} % of the box of phase {reference_name}: "
+            "they do not show the same place",
             f"origins {_triple(own.origin)} and {_triple(reference.origin)} mm",
             "Check that both belong to one exam",
         )

@@ -1,4 +1,4 @@
-"""Which series of a study form the dynamic: those of one orientation, matrix and contrast that repeat most often in time."""
+"""Which series of a study form the dynamic: those of one orientation, matrix and contrast that repeat most in time."""
 
 from dataclasses import dataclass
 

@@ -63,8 +63,8 @@ PROGRESS_EVERY = 20
 class Header:
     """What one DICOM image says about itself.
 
-    `patient`, `description` and `path` can identify a person: they serve comparisons and reading only and are kept out of `repr`,
-    notes and errors.
+    `patient`, `description` and `path` can identify a person: they serve comparisons and reading only and are kept out
+    of `repr`, notes and errors.
 
     Parameters
     ----------

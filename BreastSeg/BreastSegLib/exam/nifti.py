@@ -1,4 +1,7 @@
-"""Is a NIfTI file whole? SimpleITK reads a truncated one without complaint and fills the rest with whatever was in memory."""
+"""Is a NIfTI file whole?
+
+SimpleITK reads a truncated one without complaint and fills the rest with whatever was in memory.
+"""
 
 import gzip
 import struct

@@ -142,7 +142,8 @@ def _compare(best, other, name, notes):
     one, two = np.ptp(best.values), np.ptp(other.values)
     if abs(one - two) > max(10, 0.1 * max(one, two)):
         notes.append(
-            f"The phases of {name} span {one:.0f} s by {NAMES[best.clock]} (used) and {two:.0f} s by {NAMES[other.clock]}."
+            f"The phases of {name} span {one:.0f} s by {NAMES[best.clock]} (used) "
+            f"and {two:.0f} s by {NAMES[other.clock]}."
         )
 
 
@@ -155,7 +156,8 @@ def _undecided(headers, counts):
         distinct = 1 if values is None else clusters(values, 1 if clock == "temporal" else SAME_PHASE_S)
         if 1 < distinct < count and count % distinct == 0:
             return BadInput(
-                f"{what}, but {distinct} time points by {NAMES[clock]}: {count // distinct} images at each place and time",
+                f"{what}, but {distinct} time points by {NAMES[clock]}: "
+                f"{count // distinct} images at each place and time",
                 name,
                 f"Keep one kind of image. {DECIDE}",
             )
@@ -165,7 +167,7 @@ def _undecided(headers, counts):
 
 
 def _unequal(headers, places, counts):
-    """Return the error for places that hold different numbers of images, naming the phases as far as the clocks tell."""
+    """Return the error for places that hold different numbers of images, naming the phases where the clocks tell."""
     name, usual = headers[0].series_name, int(np.bincount(counts).argmax())
     odd = np.flatnonzero(counts != usual)
     what = f"{len(odd)} of {len(counts)} slice places hold another number of images than {usual}"
@@ -287,7 +289,8 @@ def _by_number(parts, notes):
             )
     order = np.argsort(numbers)
     notes.append(
-        "No clock in the tags that all series have: the phases are ordered by series number, their times are unknown. Check the order."
+        "No clock in the tags that all series have: the phases are ordered by series number, their times are unknown. "
+        "Check the order."
     )
     return [TimePoint(point.headers, None, "series number") for i in order for point in parts[i]]
 

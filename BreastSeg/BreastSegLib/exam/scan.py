@@ -13,8 +13,8 @@ from .phases import time_points
 from .stack import check_complete, stack
 
 NO_PHASES = "Choose a folder with a dynamic series, or give the phases as image files in order (pre first)"
-# Left-out series with these differences have the dynamic's place and matrix: one might have been meant as its first phase.
-# (A long echo time is T2 weighting, which nobody takes for a phase.)
+# Left-out series with these differences have the dynamic's place and matrix: one might have been meant as its first
+# phase. (A long echo time is T2 weighting, which nobody takes for a phase.)
 NEARLY_A_PHASE = r"repetition time|flip angle|fat saturation|pixels of|echo time (\d|1[0-4])(\.\d+)? ms instead"
 
 

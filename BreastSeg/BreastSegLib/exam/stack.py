@@ -74,8 +74,8 @@ def stack(headers, name):
     Raises
     ------
     BadInput
-        If the images differ in matrix or orientation, two lie at one place, one is missing, distances are uneven or the
-        slices are shifted sideways.
+        If the images differ in matrix or orientation, two lie at one place, one is missing, distances are uneven or
+        the slices are shifted sideways.
     """
     _check_alike(headers, name)
     normal = normal_of(headers[0])

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import BadInput
-from ..files import read_json, write_json
+from ..files import read_json, write_error, write_json
 from ..volume import Geometry, Volume
 from .dce import DceExam, Phase
 
@@ -18,9 +18,12 @@ def save_exam(exam, folder):
     The JSON is written last: a folder without it is not an exam.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for index, volume in enumerate(exam.volumes):
-        np.save(folder / array_name(index), np.ascontiguousarray(volume.array, dtype=np.float32))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for index, volume in enumerate(exam.volumes):
+            np.save(folder / array_name(index), np.ascontiguousarray(volume.array, dtype=np.float32))
+    except OSError as error:
+        raise write_error(error, folder) from error
     save_description(folder, exam.phases, exam.geometry, exam.notes)
     return folder
 

@@ -1,1 +1,1 @@
-"""nnU-Net in a child process: `client` (parent side), `worker` and `engine` (child side), `messages` (what they say)."""
+"""nnU-Net in a child process: `client` (parent side), `worker` and `engine` (child side), `messages` between them."""

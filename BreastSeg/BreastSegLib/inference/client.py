@@ -39,12 +39,13 @@ class WorkerClient:
     Attributes
     ----------
     folder : Path or None
-        Private temporary folder of this client, for arrays; removed by `close`, and by the worker if this process dies.
+        Private temporary folder of this client, for arrays; removed by `close`, and by the worker if this process
+        dies.
 
     Notes
     -----
-    One request runs at a time; `send` refuses a second. Every request ends with exactly one ``result`` or ``error`` event,
-    also when the worker dies or is killed.
+    One request runs at a time; `send` refuses a second. Every request ends with exactly one ``result`` or ``error``
+    event, also when the worker dies or is killed.
     """
 
     def __init__(self, python=None, environment=None):
@@ -124,7 +125,10 @@ class WorkerClient:
         return self._pending
 
     def cancel(self):
-        """Ask the worker to stop what it is doing. `poll` reports the end; a worker that does not obey within a second is killed."""
+        """Ask the worker to stop what it is doing.
+
+        `poll` reports the end; a worker that does not obey within a second is killed.
+        """
         if self.busy and self._cancel_deadline is None:
             self._cancel_deadline = time.monotonic() + CANCEL_PATIENCE_S
             self._write({"id": self._pending, "request": "cancel"})

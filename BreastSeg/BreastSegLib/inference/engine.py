@@ -186,9 +186,10 @@ def _predictor_class():
     from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 
     class TilePredictor(nnUNetPredictor):
-        """nnU-Net's predictor with a sliding window that reports each tile, can be cancelled between tiles and uses no threads.
+        """nnU-Net's predictor with a sliding window of its own.
 
-        Tiles, weights and mirrorings are nnU-Net's own; sums are kept in float32, because half precision is slower on the CPU.
+        It reports each tile, can be cancelled between tiles and uses no threads. Tiles, weights and mirrorings are
+        nnU-Net's own; sums are kept in float32, because half precision is slower on the CPU.
         """
 
         def begin(self, report):

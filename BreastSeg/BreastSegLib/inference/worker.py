@@ -1,7 +1,7 @@
 """The child process that owns torch and nnU-Net: ``python -m BreastSegLib.inference.worker``.
 
-An entry point like ``__main__``: it reads requests, lets `pipeline` do them and says how they go (see `messages`). It ends itself
-when its parent is gone.
+An entry point like ``__main__``: it reads requests, lets `pipeline` do them and says how they go (see `messages`).
+It ends itself when its parent is gone.
 """
 
 import argparse
@@ -66,7 +66,7 @@ class Inbox(threading.Thread):
 
 
 class Reporter:
-    """Sends progress with an estimate of the time left in the stage, and raises `Cancelled` when the user asked for it."""
+    """Sends progress with an estimate of the time left in the stage; raises `Cancelled` when the user asked for it."""
 
     def __init__(self, channel, request_id, inbox):
         self._channel, self._id, self._inbox = channel, request_id, inbox

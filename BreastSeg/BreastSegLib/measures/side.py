@@ -6,8 +6,9 @@ BILATERAL_MARGIN_MM = 20.0
 def breast_side(point_lps, geometry):
     """Return ``right``, ``left`` or ``""`` (unknown) for a point of an exam.
 
-    The patient's mid-plane is taken to be x = 0 of the scanner, as breast coils are centred on the table. That holds only for
-    exams whose field of view either spans both breasts (at least 20 mm on each side of x = 0) or lies on one side of it.
+    The patient's mid-plane is taken to be x = 0 of the scanner, as breast coils are centred on the table. That holds
+    only for exams whose field of view either spans both breasts (at least 20 mm on each side of x = 0) or lies on one
+    side of it.
 
     Parameters
     ----------

@@ -80,10 +80,10 @@ def checksums(folder):
 
 
 def changed_files(folder, card, verify=True):
-    """Return the names of files that are missing or differ from the card's checksums, and of checkpoints that it does not list.
+    """Return the names of files that are missing or differ from the card's checksums, and of checkpoints not listed.
 
-    Loading a checkpoint can run code, so one that the card does not know is not taken. Without `verify` the content of the
-    listed files is not compared.
+    Loading a checkpoint can run code, so one that the card does not know is not taken. Without `verify` the content of
+    the listed files is not compared.
     """
     folder, known = Path(folder), card["checksums"]
     changed = [

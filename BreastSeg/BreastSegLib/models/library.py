@@ -49,8 +49,8 @@ def list_models(folder=None):
 def survey(folder=None):
     """Return the usable models of a library folder, sorted by name, and the errors of the others by folder name.
 
-    Folders without a card are not models. One broken model does not hide the rest. Checksums are left to `find_model`: they would
-    keep a window waiting for models of several GB.
+    Folders without a card are not models. One broken model does not hide the rest. Checksums are left to `find_model`:
+    they would keep a window waiting for models of several GB.
     """
     models, problems = [], {}
     for path in sorted(Path(SHIPPED if folder is None else folder).glob("*/breastseg.json")):
@@ -90,7 +90,8 @@ def open_model(folder, verify=True):
     Raises
     ------
     BadInput
-        If dataset.json, plans.json, the card or every checkpoint is missing, or a file differs from the card's checksums.
+        If dataset.json, plans.json, the card or every checkpoint is missing, or a file differs from the card's
+        checksums.
     """
     folder = Path(folder).resolve()
     for name in ("dataset.json", "plans.json"):
@@ -111,7 +112,8 @@ def open_model(folder, verify=True):
     changed = changed_files(folder, card, verify)
     if changed:
         raise BadInput(
-            f"Files of the model are missing, or were added or changed after its card was written: {', '.join(changed)}",
+            "Files of the model are missing, or were added or changed after its card was written: "
+            + ", ".join(changed),
             folder,
             "Install the model again",
         )

@@ -59,7 +59,7 @@ class ExamStep:
         return len(self._files) if self.kind == "files" else len(self._nodes.checkedNodes())
 
     def dropRemoved(self):
-        """Forget the exam when a volume of it is no longer in the scene; return the exam that was forgotten, or None."""
+        """Forget the exam when a volume of it is no longer in the scene; return the forgotten exam, or None."""
         exam = self.loaded
         if exam is None or all(node.GetScene() is not None for node in exam.nodes):
             return None
@@ -147,7 +147,7 @@ class ExamStep:
         self._onChanged()
 
     def _corrected(self, rows):
-        """Return the rows with what the correction made of them: times counted from the first post-contrast phase, new names."""
+        """Return the rows as the correction made them: new names, times since the first post-contrast phase."""
         phases = {index: phase for (index, role, time), phase in zip(phaserows.usedRows(rows), self.exam.phases)}
         result = []
         for row in rows:

@@ -122,7 +122,7 @@ class ModelStep:
             return self.problem
         exam = SimpleNamespace(phases=tuple(phases))
         try:
-            for name, source in load_recipe(self.model.card["recipe"]).channels:
+            for _name, source in load_recipe(self.model.card["recipe"]).channels:
                 for term in source.terms:
                     resolve(term, exam)
         except BreastSegError as error:

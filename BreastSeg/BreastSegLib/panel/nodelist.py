@@ -23,7 +23,7 @@ class NodeList:
         widget.connect("itemChanged(QListWidgetItem*)", self._onItem)
 
     def refresh(self):
-        """Show the scalar volumes that are in the scene now, known phases in order, then by name as people count; ticks stay."""
+        """Show the scalar volumes of the scene: known phases in order, then by name as people count; ticks stay."""
         ticked = {node.GetID() for node in self.checkedNodes()}
         nodes = [
             node

@@ -3,8 +3,6 @@
 import importlib.util
 import logging
 
-import slicer
-
 from ..errors import BadInput
 from ..scene.texts import _
 

@@ -141,5 +141,5 @@ class PhaseTable:
 
 
 def shortEvidence(evidence):
-    """Return what decided a phase's order, for a narrow column; the tooltip and the line below the table have it whole."""
+    """Return what decided a phase's order, for a narrow column; tooltip and the line below the table have it whole."""
     return evidence.split(";")[0].removeprefix("order: ")

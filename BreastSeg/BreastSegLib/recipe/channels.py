@@ -1,4 +1,4 @@
-"""The small language that says which phase a channel is: ``pre``, ``post2``, ``post@150s``, ``last``, ``post2 - pre``."""
+"""The language that says which phase a channel is: ``pre``, ``post2``, ``post@150s``, ``last``, ``post2 - pre``."""
 
 import re
 from dataclasses import dataclass

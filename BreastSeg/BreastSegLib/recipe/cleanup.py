@@ -32,9 +32,10 @@ def clean(steps, mask):
 
 
 def largest_component(mask, connectivity=3):
-    """Return `mask` with only its largest connected component, and the rows of the others (M1: scikit-image, full connectivity).
+    """Return `mask` with only its largest connected component, and the rows of the others.
 
-    Of equally large components the first in array order stays, so the result is the same every time.
+    (M1: scikit-image, full connectivity.) Of equally large components the first in array order stays, so the result is
+    the same every time.
     """
     labels, rows = label_components(mask, connectivity)
     if len(rows) < 2:

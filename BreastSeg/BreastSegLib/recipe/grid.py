@@ -13,7 +13,8 @@ INTERPOLATORS = {"linear": sitk.sitkLinear, "bspline": sitk.sitkBSpline, "neares
 def target_geometry(geometry, spacing=None, orientation="as-acquired"):
     """Return the grid that covers `geometry` with another spacing and order of axes.
 
-    The outer corner of the first voxel stays where it was, so both grids fill the same box (up to less than one target voxel at the far end).
+    The outer corner of the first voxel stays where it was, so both grids fill the same box (up to less than one target
+    voxel at the far end).
 
     Parameters
     ----------
@@ -69,7 +70,8 @@ def resample(volume, geometry, interpolation="linear", outside=0.0):
     geometry : Geometry
     interpolation : {'linear', 'bspline', 'nearest'}
     outside : float
-        Value of voxels that lie outside `volume`. Points up to half a voxel outside the outermost voxel centres are inside.
+        Value of voxels that lie outside `volume`. Points up to half a voxel outside the outermost voxel centres are
+        inside.
 
     Returns
     -------
@@ -95,7 +97,7 @@ def resample(volume, geometry, interpolation="linear", outside=0.0):
 
 
 def _turn(volume, geometry):
-    """Return `volume` with axes permuted and flipped when that is all that differs, else None (no voxel is interpolated then)."""
+    """Return `volume` with axes permuted and flipped, no voxel interpolated; None when more than that differs."""
     if not np.isclose(volume.geometry.voxel_volume, geometry.voxel_volume, rtol=1e-9) or volume.array.size != np.prod(
         geometry.shape
     ):

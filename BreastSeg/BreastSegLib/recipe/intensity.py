@@ -33,7 +33,7 @@ def apply_steps(steps, channels, names):
 
 
 def _z_score(channels, names, scope):
-    """Subtract the mean and divide by the standard deviation (population), of each channel or of all channels together."""
+    """Subtract the mean and divide by the standard deviation (population), of each channel or of all together."""
     groups = [channels] if scope == "exam" else list(channels)
     means, deviations = [], []
     for index, group in enumerate(groups):

@@ -111,10 +111,11 @@ def restore(record, mask):
 
 
 def _resample_labels(mask, geometry, exam, prepared):
-    """Resample labels to `geometry`: the nearest voxel where that loses nothing, else each label linearly and the strongest one wins.
+    """Resample labels to `geometry`.
 
-    On a prepared grid at least as fine as the exam's, the nearest voxel keeps every voxel of the exam, so the way back is exact.
-    Where the exam is finer, linear interpolation places the edge between the prepared voxels, both ways.
+    The nearest voxel is taken where that loses nothing, else each label linearly and the strongest one wins. On a
+    prepared grid at least as fine as the exam's, the nearest voxel keeps every voxel of the exam, so the way back is
+    exact. Where the exam is finer, linear interpolation places the edge between the prepared voxels, both ways.
     """
     if mask.array.dtype == bool:
         mask = Volume(mask.array.view(np.uint8), mask.geometry)

@@ -78,7 +78,8 @@ def load_recipe(name_or_path):
     Raises
     ------
     BadInput
-        If there is no such recipe, or a field is missing, unknown or wrong; the message names the field and what it may be.
+        If there is no such recipe, or a field is missing, unknown or wrong; the message names the field and what it
+        may be.
     """
     path = Path(name_or_path)
     if path.suffix != ".json":

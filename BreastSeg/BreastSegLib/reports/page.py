@@ -6,11 +6,14 @@ from html import escape
 
 STYLE = """
 body { font: 15px/1.45 sans-serif; color: #222; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin-bottom: .2rem } h2 { font-size: 1.1rem; margin: 1.6rem 0 .4rem; border-bottom: 1px solid #ccc }
+h1 { font-size: 1.5rem; margin-bottom: .2rem }
+h2 { font-size: 1.1rem; margin: 1.6rem 0 .4rem; border-bottom: 1px solid #ccc }
 table { border-collapse: collapse } th, td { text-align: left; padding: .2rem .9rem .2rem 0; vertical-align: top }
-td.number { text-align: right } figure { display: inline-block; margin: .3rem .6rem .3rem 0 } figcaption { font-size: .85rem; color: #555 }
+td.number { text-align: right }
+figure { display: inline-block; margin: .3rem .6rem .3rem 0 } figcaption { font-size: .85rem; color: #555 }
 img { max-width: 100%; height: auto } .notice { border: 1px solid #999; padding: .4rem .7rem; font-weight: bold }
-details pre { font-size: .75rem; white-space: pre-wrap; overflow-wrap: anywhere } @media print { details { display: none } body { margin: 0 } }
+details pre { font-size: .75rem; white-space: pre-wrap; overflow-wrap: anywhere }
+@media print { details { display: none } body { margin: 0 } }
 """
 
 
@@ -48,7 +51,8 @@ def report_page(record, lesions, notes, pictures, title="Breast lesion segmentat
         _phases(record["phases"]),
         "<h2>Run</h2>",
         _run(record),
-        f"<details><summary>Run record</summary><pre>{escape(json.dumps(record, indent=1, ensure_ascii=False))}</pre></details>",
+        "<details><summary>Run record</summary>"
+        f"<pre>{escape(json.dumps(record, indent=1, ensure_ascii=False))}</pre></details>",
     ]
     body = "\n".join(parts)
     head = f"<meta charset='utf-8'><title>{escape(title)}</title><style>{STYLE}</style>"

@@ -66,7 +66,10 @@ def _edge(mask):
 
 
 def _flips(geometry, axis):
-    """Rows and columns turned the radiological way: the patient's right and front on the left of the picture, head and front up."""
+    """Rows and columns turned the radiological way.
+
+    The patient's right and front are on the left of the picture, head and front up.
+    """
     wanted = {0: 1.0, 1: 1.0, 2: -1.0}  # along x to the left, along y to posterior, along z the head is up
     flips = []
     for a in (a for a in range(3) if a != axis):

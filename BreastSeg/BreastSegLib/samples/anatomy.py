@@ -1,7 +1,7 @@
 """A simple female chest for synthetic DCE exams: who is where, as fields on a voxel grid.
 
-The woman lies prone: the breasts hang towards anterior (−y in LPS), the sternum is at x = 0, her right side at x < 0 (LPS).
-All lengths are mm; arrays are (z, y, x).
+The woman lies prone: the breasts hang towards anterior (−y in LPS), the sternum is at x = 0, her right side at x < 0
+(LPS). All lengths are mm; arrays are (z, y, x).
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Breast:
 
 
 def make_breasts(rng, extent):
-    """Return the right and the left `Breast` of a chest whose grid is `extent` (x, y, z) mm wide, centred on x = z = 0."""
+    """Return the right and the left `Breast` of a chest; its grid is `extent` (x, y, z) mm, centred on x = z = 0."""
     width, depth, height = extent
     wall = -0.5 * depth + 0.68 * depth
     breasts = []
@@ -53,7 +53,10 @@ def make_breasts(rng, extent):
 
 
 def smooth_noise(rng, shape, spacing, length_mm):
-    """Return a random field of zero mean and unit standard deviation that varies over about `length_mm` (array z, y, x; spacing z, y, x)."""
+    """Return a random field of zero mean and unit standard deviation that varies over about `length_mm`.
+
+    `shape`, `spacing` and the field are in the order z, y, x.
+    """
     step = [max(1, int(round(length_mm / 2 / s))) for s in spacing]
     coarse = rng.standard_normal([int(np.ceil(n / k)) + 4 for n, k in zip(shape, step)]).astype(np.float32)
     coarse = ndimage.gaussian_filter(coarse, 1.0)

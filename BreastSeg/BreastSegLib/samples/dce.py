@@ -1,7 +1,8 @@
 """Synthetic breast DCE-MRI exams with known truth.
 
-A chest with two breasts (`anatomy`) is filled with fat-suppressed T1-weighted intensities; contrast agent enhances masses,
-vessels, heart, skin and gland along their own curves; a bias field, small motion between the phases and Rician noise make it an exam.
+A chest with two breasts (`anatomy`) is filled with fat-suppressed T1-weighted intensities; contrast agent enhances
+masses, vessels, heart, skin and gland along their own curves; a bias field, small motion between the phases and Rician
+noise make it an exam.
 The numbers are of the size seen in practice, not fitted to any scanner: for trying out, tutorials and tests only.
 """
 
@@ -93,6 +94,39 @@ class SampleExam:
     seed: int
 
 
+@dataclass
+class _Chest:
+    """What is where before the scan; arrays are (z, y, x), and masses are put into them in place.
+
+    Parameters
+    ----------
+    grid : tuple of numpy.ndarray
+        Coordinates x, y and z in mm along the grid's axes, centred on 0, each shaped to broadcast.
+    spacing : tuple of float
+        Along (z, y, x), mm.
+    breasts : tuple of anatomy.Breast
+    depth : numpy.ndarray
+        As `anatomy.tissue_map` returns it.
+    tissue : numpy.ndarray
+        uint8 index into `anatomy.TISSUES`.
+    base : numpy.ndarray
+        Intensities before contrast.
+    uptake : list of numpy.ndarray
+        Late enhancement, wash-in time and late slope of each voxel.
+    truth : numpy.ndarray
+        uint8, 1 inside a mass.
+    """
+
+    grid: tuple
+    spacing: tuple
+    breasts: tuple
+    depth: np.ndarray
+    tissue: np.ndarray
+    base: np.ndarray
+    uptake: list
+    truth: np.ndarray
+
+
 def make_dce_exam(
     seed,
     *,
@@ -153,46 +187,15 @@ def make_dce_exam(
     _check_numbers(seed, radius_mm, motion_mm, noise, bias)
     rng = np.random.default_rng(np.random.SeedSequence([0xB5EA57, int(seed)]))
     geometry = _geometry(shape, spacing, oblique_degrees)
-    grid = tuple(_axis(n, s, axis) for axis, (n, s) in enumerate(zip(shape[::-1], spacing)))
-    zyx = spacing[::-1]
-    breasts = anatomy.make_breasts(rng, geometry.extent)
-    tissue, depth = anatomy.tissue_map(rng, grid, zyx, breasts, rng.uniform(0.12, 0.45))
-    base, uptake = _normal_tissue(rng, grid, zyx, breasts, tissue)
-    truth = np.zeros(shape, np.uint8)
-    made = []
-    for _ in range(masses):
-        made.append(
-            _add_mass(
-                rng,
-                grid,
-                zyx,
-                breasts,
-                depth,
-                tissue,
-                truth,
-                base,
-                uptake,
-                side or str(rng.choice(("right", "left"))),
-                curve or str(rng.choice(CURVES)),
-                rng.random() < 0.3 if rim is None else rim,
-                radius_mm,
-            )
-        )
+    chest = _make_chest(rng, shape, spacing, geometry.extent)
+    made = _add_masses(rng, chest, masses, side, curve, rim, radius_mm)
     seconds = 75.0 + 90.0 * np.arange(posts)
-    field = np.exp(bias * anatomy.smooth_noise(rng, shape, zyx, 110)).astype(np.float32)
-    images = []
-    for index, time in enumerate([None, *seconds]):
-        image = base if time is None else _enhanced(base, uptake, time)
-        shift = rng.uniform(-1, 1, 3) * motion_mm / np.sqrt(3)
-        if index != 1 and motion_mm > 0:
-            image = ndimage.shift(image, shift / np.asarray(zyx), order=1, mode="nearest")
-        images.append(_rician(rng, image * field, noise))
-    made = [
-        replace(mass, centre=tuple(float(v) for v in geometry.matrix @ mass.centre)) for mass in made
-    ]  # grid to patient axes
+    images = _acquire(rng, chest, seconds, motion_mm, noise, bias)
+    # From the grid's axes to the patient's.
+    made = tuple(replace(m, centre=tuple(float(v) for v in geometry.matrix @ m.centre)) for m in made)
     phases = number_phases([("pre", -60.0, "made so", ())] + [("post", t, "made so", ()) for t in seconds])
     exam = DceExam(phases, tuple(Volume(image, geometry) for image in images))
-    return SampleExam(exam, Volume(truth, geometry), Volume(tissue, geometry), tuple(made), int(seed))
+    return SampleExam(exam, Volume(chest.truth, geometry), Volume(chest.tissue, geometry), made, int(seed))
 
 
 def _check(posts, masses, side, curve):
@@ -229,6 +232,16 @@ def _geometry(shape, spacing, degrees):
     return Geometry(shape, spacing, tuple(matrix @ first), tuple(matrix.ravel()))
 
 
+def _make_chest(rng, shape, spacing, extent):
+    """Return a chest without masses; `shape` is (z, y, x), `spacing` and `extent` are (x, y, z) in mm."""
+    grid = tuple(_axis(n, s, axis) for axis, (n, s) in enumerate(zip(shape[::-1], spacing)))
+    zyx = spacing[::-1]
+    breasts = anatomy.make_breasts(rng, extent)
+    tissue, depth = anatomy.tissue_map(rng, grid, zyx, breasts, rng.uniform(0.12, 0.45))
+    base, uptake = _normal_tissue(rng, grid, zyx, breasts, tissue)
+    return _Chest(grid, zyx, breasts, depth, tissue, base, uptake, np.zeros(shape, np.uint8))
+
+
 def _normal_tissue(rng, grid, spacing, breasts, tissue):
     """Return intensities before contrast and the uptake (late enhancement, wash-in time, late slope) of each voxel."""
     for breast in breasts:
@@ -241,25 +254,39 @@ def _normal_tissue(rng, grid, spacing, breasts, tissue):
     late, wash_in, wash_out = (
         np.array([ENHANCEMENT[name][k] for name in anatomy.TISSUES], np.float32)[tissue] for k in range(3)
     )
-    background = np.exp(0.45 * anatomy.smooth_noise(rng, tissue.shape, spacing, 22)).astype(np.float32) * rng.uniform(
-        0.3, 1.2
-    )
+    background = np.exp(0.45 * anatomy.smooth_noise(rng, tissue.shape, spacing, 22)).astype(np.float32)
+    background = background * rng.uniform(0.3, 1.2)
     late = np.where(tissue == anatomy.GLAND, late * background, late)
     blur = [0.45 / s for s in spacing]
     return ndimage.gaussian_filter(base, blur), [ndimage.gaussian_filter(late, blur), wash_in, -wash_out]
 
 
-def _add_mass(rng, grid, spacing, breasts, depth, tissue, truth, base, uptake, side, curve, rim, radius_mm):
-    """Put one mass into the fields, in place, and return what was made."""
-    breast = next(b for b in breasts if b.side == side)
+def _add_masses(rng, chest, count, side, curve, rim, radius_mm):
+    """Put masses into the chest, in place, drawing what is not given, and return what was made."""
+    return [
+        _add_mass(
+            rng,
+            chest,
+            side or str(rng.choice(("right", "left"))),
+            curve or str(rng.choice(CURVES)),
+            rng.random() < 0.3 if rim is None else rim,
+            radius_mm,
+        )
+        for _ in range(count)
+    ]
+
+
+def _add_mass(rng, chest, side, curve, rim, radius_mm):
+    """Put one mass into the chest, in place, and return what was made."""
+    breast = next(b for b in chest.breasts if b.side == side)
     radius = rng.uniform(*radius_mm)
     radii = radius * rng.uniform(0.8, 1.25, 3)
-    centre = _place_for(rng, grid, breast, depth, tissue, truth, radius)
-    wobble = anatomy.smooth_noise(rng, truth.shape, spacing, 7)
-    distance = np.sqrt(sum(((axis - c) / r) ** 2 for axis, c, r in zip(grid, centre, radii)))
+    centre = _place_for(rng, chest, breast, radius)
+    wobble = anatomy.smooth_noise(rng, chest.truth.shape, chest.spacing, 7)
+    distance = np.sqrt(sum(((axis - c) / r) ** 2 for axis, c, r in zip(chest.grid, centre, radii)))
     edge = ((distance - 1) * radius + wobble * min(0.9, 0.09 * radius)).astype(np.float32)  # mm, negative inside
-    inside = (edge < 0) & (depth > 0.02)
-    inside = _connected_to(inside, grid, centre)
+    inside = (edge < 0) & (chest.depth > 0.02)
+    inside = _connected_to(inside, chest.grid, centre)
     if not inside.any():
         raise BadInput(
             "A mass of this size does not fit the breast",
@@ -268,32 +295,32 @@ def _add_mass(rng, grid, spacing, breasts, depth, tissue, truth, base, uptake, s
         )
     soft = np.clip(0.5 - edge / 1.4, 0, 1) * ndimage.binary_dilation(inside, iterations=1)
     core = np.clip((-edge - 0.45 * radius) / (0.25 * radius), 0, 1) if rim else 0
-    late, wash_in, slope = uptake
-    base += soft * (MASS_INTENSITY * (1 + 0.04 * wobble) - base)
+    late, wash_in, slope = chest.uptake
+    chest.base += soft * (MASS_INTENSITY * (1 + 0.04 * wobble) - chest.base)
     late += soft * (rng.uniform(1.1, 1.7) * (1 - 0.75 * core) - late)
     wash_in[inside] = rng.uniform(18, 35)
     slope[inside] = LATE_SLOPE[curve] * rng.uniform(0.8, 1.2)
-    truth[inside] = 1
-    volume = float(inside.sum() * np.prod(spacing))
+    chest.truth[inside] = 1
+    volume = float(inside.sum() * np.prod(chest.spacing))
     return Mass(side, tuple(float(c) for c in centre), tuple(float(r) for r in radii), curve, bool(rim), volume)
 
 
-def _place_for(rng, grid, breast, depth, tissue, truth, radius):
-    """Draw a place in `breast` that leaves room for a mass of `radius` mm below the skin, off the muscle and other masses."""
-    x, y, z = grid
+def _place_for(rng, chest, breast, radius):
+    """Draw a place in `breast` with room for a mass of `radius` mm below the skin, off the muscle and other masses."""
+    x, y, z = chest.grid
     room = 1.3 * radius + 3.0
     scaled = 1 - room / min(breast.radii)
     allowed = (
         (breast.inside(x, y, z) > 1 - max(scaled, 0.05))
         & (y < breast.centre[1] - 0.8 * radius)
-        & (tissue != anatomy.AIR)
+        & (chest.tissue != anatomy.AIR)
     )
-    if truth.any():
+    if chest.truth.any():
         distance = ndimage.distance_transform_edt(
-            truth == 0, sampling=[np.ptp(a) / max(a.size - 1, 1) or 1.0 for a in (z, y, x)]
+            chest.truth == 0, sampling=[np.ptp(a) / max(a.size - 1, 1) or 1.0 for a in (z, y, x)]
         )
         allowed &= distance > room + 4
-    places = np.argwhere(allowed & (depth > 0))
+    places = np.argwhere(allowed & (chest.depth > 0))
     if not len(places):
         raise BadInput(
             "A mass of this size does not fit the breast", f"radius {radius:.1f} mm", "Choose fewer or smaller masses"
@@ -308,8 +335,21 @@ def _connected_to(mask, grid, centre):
     return labels == labels[index] if labels[index] else np.zeros_like(mask)
 
 
+def _acquire(rng, chest, seconds, motion_mm, noise, bias):
+    """Return the images before contrast and at `seconds` after the injection, with bias, motion and noise."""
+    field = np.exp(bias * anatomy.smooth_noise(rng, chest.truth.shape, chest.spacing, 110)).astype(np.float32)
+    images = []
+    for index, time in enumerate([None, *seconds]):
+        image = chest.base if time is None else _enhanced(chest.base, chest.uptake, time)
+        shift = rng.uniform(-1, 1, 3) * motion_mm / np.sqrt(3)
+        if index != 1 and motion_mm > 0:
+            image = ndimage.shift(image, shift / np.asarray(chest.spacing), order=1, mode="nearest")
+        images.append(_rician(rng, image * field, noise))
+    return images
+
+
 def _enhanced(base, uptake, seconds):
-    """Return the image `seconds` after the injection: a fast wash-in and a slow linear trend (per second of the peak)."""
+    """Return the image `seconds` after injection: fast wash-in, then a slow linear trend (per second of the peak)."""
     late, wash_in, slope = uptake
     peak = late * (1 - np.exp(-seconds / wash_in))
     return base * (1 + np.maximum(peak * (1 + slope * max(seconds - 75.0, 0.0)), 0)).astype(np.float32)

@@ -155,20 +155,31 @@ def make_mammogram(
     bits = bits or (12 if intent == "presentation" else 14)
     spacing = float(spacing_mm or FIELD_HEIGHT_MM / size[0])
     _check(seed, laterality, view, shape, diameter_mm, density, size, spacing, polarity, intent, bits, padding)
-    # One stream for each thing, so that leaving one out does not change the others.
-    words = [0x3A330, int(seed), "LR".index(laterality), ("CC", "MLO").index(view)]
-    anatomy, kind, lesion, grain, frame = (np.random.default_rng(s) for s in np.random.SeedSequence(words).spawn(5))
+    anatomy, kind, lesion, grain, frame = _streams(seed, laterality, view)
     breast = Breast(anatomy, view, size, spacing, density)
-    truth, made = np.zeros(size, np.uint8), ()
-    if mass:
-        shape = shape or str(kind.choice(SHAPES))
-        diameter = diameter_mm or float(kind.uniform(6, 25))
-        made = (_add_mass(lesion, breast, shape, diameter, truth),)
+    truth = np.zeros(size, np.uint8)
+    made = (_add_mass(kind, lesion, breast, shape, diameter_mm, truth),) if mass else ()
     display = breast.presented(grain) if intent == "presentation" else breast.counted(grain)
     unexposed = _surround(frame, breast, display, markers, padding, intent)
+    pixels = (display, unexposed, truth)
+    return _finish(breast, pixels, made, laterality, view, polarity, intent, bits, density, padding, markers, seed)
+
+
+def _streams(seed, laterality, view):
+    """Return one random stream for each thing, so that leaving one out does not change the others."""
+    words = [0x3A330, int(seed), "LR".index(laterality), ("CC", "MLO").index(view)]
+    return [np.random.default_rng(s) for s in np.random.SeedSequence(words).spawn(5)]
+
+
+def _finish(breast, pixels, made, laterality, view, polarity, intent, bits, density, padding, markers, seed):
+    """Return the finished sample: a right breast turned round, the view mark burned in, the values as stored.
+
+    `pixels` are the display image, the unexposed pixels and the truth, chest wall at the left edge.
+    """
     if laterality == "R":
-        display, unexposed, truth = (np.ascontiguousarray(array[:, ::-1]) for array in (display, unexposed, truth))
-        made = tuple(replace(m, centre=(m.centre[0], size[1] - 1 - m.centre[1])) for m in made)
+        pixels = (np.ascontiguousarray(array[:, ::-1]) for array in pixels)
+        made = tuple(replace(m, centre=(m.centre[0], breast.size[1] - 1 - m.centre[1])) for m in made)
+    display, unexposed, truth = pixels
     if markers:
         _add_mark(breast, display, unexposed, laterality, view)
     turn = slice(None, None, -1 if laterality == "R" else 1)
@@ -176,28 +187,28 @@ def make_mammogram(
     muscle = inside & (breast.muscle[:, turn] > 0)
     black = 0 if polarity == "MONOCHROME2" else 2**bits - 1
     return SampleMammogram(
-        _stored(display, unexposed, polarity, bits),
-        truth,
-        inside.astype(np.uint8),
-        muscle.astype(np.uint8),
-        laterality,
-        view,
-        polarity,
-        intent,
-        bits,
-        spacing,
-        None if padding == "none" else black,
-        density,
-        breast.gland_share,
-        breast.compressed,
-        made,
-        bool(markers),
-        int(seed),
+        image=_stored(display, unexposed, polarity, bits),
+        truth=truth,
+        breast=inside.astype(np.uint8),
+        pectoral=muscle.astype(np.uint8),
+        laterality=laterality,
+        view=view,
+        polarity=polarity,
+        intent=intent,
+        bits=bits,
+        spacing_mm=breast.spacing,
+        padding_value=None if padding == "none" else black,
+        density=density,
+        gland_share=breast.gland_share,
+        thickness_mm=breast.compressed,
+        masses=made,
+        marks=bool(markers),
+        seed=int(seed),
     )
 
 
 def _stored(display, unexposed, polarity, bits):
-    """Return what a file stores of a display image (0 black to 1 white); only unexposed pixels hold the blackest value."""
+    """Return what a file stores of a display image (0 black to 1 white); only unexposed pixels are the blackest."""
     largest = 2**bits - 1
     stored = np.rint(np.clip(display, 0, 1) * largest).clip(1, largest - 1)
     stored[unexposed] = 0
@@ -228,8 +239,13 @@ def _check(seed, laterality, view, shape, diameter, density, size, spacing, pola
         )
 
 
-def _add_mass(rng, breast, shape, diameter, truth):
-    """Put one mass into the breast and the truth, in place, and return what was made."""
+def _add_mass(kind, rng, breast, shape, diameter, truth):
+    """Put one mass into the breast and the truth, in place, and return what was made.
+
+    `kind` is the stream that draws what is not given.
+    """
+    shape = shape or str(kind.choice(SHAPES))
+    diameter = diameter or float(kind.uniform(6, 25))
     contour = Contour(rng, shape, diameter)
     x0, y0 = _place(rng, breast, contour.reach)
     step = breast.spacing

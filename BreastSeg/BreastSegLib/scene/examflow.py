@@ -214,7 +214,7 @@ def correctPhases(exam, rows):
 
 
 def arrangedStore(exam, folder):
-    """Return an exam store with the phases in the order that the user sees; made of hard links, so that it costs nothing."""
+    """Return an exam store with the phases in the order that the user sees; its hard links cost nothing."""
     store, folder = Path(exam.store), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for index, source in enumerate(exam.order):

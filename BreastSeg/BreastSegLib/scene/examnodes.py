@@ -33,7 +33,8 @@ def addPhaseNodes(phases, arrays, geometry, examName, window):
     Returns
     -------
     list of vtkMRMLScalarVolumeNode
-        In the order of `phases`. If the generator is closed or fails before its end, the nodes made so far are removed.
+        In the order of `phases`. If the generator is closed or fails before its end, the nodes made so far are
+        removed.
     """
     nodes, folder = [], makeFolder(examName)
     try:
@@ -62,7 +63,7 @@ def nodeName(phase, examName):
 
 
 def labelNode(node, phase, examName=None):
-    """Write role, number and time of `phase` into the attributes of `node`, and into its name when `examName` is given."""
+    """Write role, number and time of `phase` into the attributes of `node`, and into its name if `examName` is set."""
     if examName is not None:
         node.SetName(nodeName(phase, examName))
     node.SetAttribute("BreastSeg.Role", phase.role)

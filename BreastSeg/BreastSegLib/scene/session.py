@@ -28,7 +28,10 @@ class Session:
 
     @property
     def interpreter(self):
-        """str: the interpreter that the user named; '' for Slicer's own. Setting it ends an idle worker of the former one."""
+        """str: the interpreter that the user named; '' for Slicer's own.
+
+        Setting it ends an idle worker of the former one.
+        """
         return self._interpreter
 
     @interpreter.setter

@@ -28,11 +28,11 @@ from Host.pythonqt import immortals
 
 immortals.protect()
 
+from Host.pythonqt import threads  # noqa: E402
 from Host.pythonqt.errors import NotProvided, slotErrors  # noqa: E402
 from Host.pythonqt.modules import install  # noqa: E402
 from Host.pythonqt.objects import unwrap, wrap, wrapperClass  # noqa: E402
 from Host.pythonqt.ui import loadUi, registerWidgetClass  # noqa: E402
-from Host.pythonqt import threads  # noqa: E402
 
 __all__ = [
     "NotProvided",

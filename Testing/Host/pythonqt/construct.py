@@ -83,7 +83,7 @@ def _recordedConstructor(native, name, args):
     raise ValueError(_noOverload(args, lines))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def shimFor(kind):
     """PySide6 subclass that calls the virtual functions which the Python class ``kind`` overrides."""
     base = baseOf(kind)

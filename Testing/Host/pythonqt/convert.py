@@ -33,7 +33,7 @@ class NoMatch(Exception):
     """The value does not fit the parameter."""
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def overloads(function, withoutObject=False):
     """Overloads of a PySide6 callable as tuples of parameters, or None where it has no signature.
 

@@ -67,9 +67,12 @@ class PythonQtInstanceWrapper(metaclass=PythonQtClassWrapper):
             if name.endswith("_") and name[:-1] in kind._info.methods:
                 return getattr(self, name[:-1])
             native = self._native
-            if isinstance(native, QtCore.QObject) and shiboken6.isValid(native):
-                if name.encode("utf-8", "replace") in [bytes(each) for each in native.dynamicPropertyNames()]:
-                    return wrap(native.property(name), plainEnums=True)
+            if (
+                isinstance(native, QtCore.QObject)
+                and shiboken6.isValid(native)
+                and name.encode("utf-8", "replace") in [bytes(each) for each in native.dynamicPropertyNames()]
+            ):
+                return wrap(native.property(name), plainEnums=True)
         raise AttributeError(f"{kind.__name__} has no attribute named '{name}'")
 
     def __setattr__(self, name, value):
@@ -200,7 +203,7 @@ def _wrapperClass(name):
     return PythonQtClassWrapper(name, (PythonQtInstanceWrapper,), namespace)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def nameForNative(nativeClass):
     """Recorded class name for a PySide6 class: its own, or that of the nearest supported base; None without one."""
     for each in nativeClass.__mro__:

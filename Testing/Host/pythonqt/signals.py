@@ -71,7 +71,7 @@ def guarded(slot):
     return call
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def normalized(signature):
     """Signature without spaces, const and references, as Qt compares them."""
     return bytes(QtCore.QMetaObject.normalizedSignature(signature).data()).decode()

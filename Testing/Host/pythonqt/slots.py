@@ -52,7 +52,7 @@ class SlotMember(Member):
         return builtin_qt_slot(self.name, wrapper, owner, text, declaredBy)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def isProvided(className, name):
     """Whether the host can run method ``name`` of ``className``."""
     info = record_members(className)
@@ -75,7 +75,7 @@ def nativeFunction(native, name):
     return found
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def isStatic(native, name):
     """Whether the method needs no object."""
     found = inspect.getattr_static(native, PYTHON_NAMES.get(name, name), None)

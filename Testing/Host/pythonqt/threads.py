@@ -54,7 +54,7 @@ def startedByExtension():
 
 
 def _below(file, roots):
-    return any(file.startswith(root + "/") or file.startswith(root + "\\") for root in roots)
+    return any(file.startswith((root + "/", root + "\\")) for root in roots)
 
 
 @functools.cache
