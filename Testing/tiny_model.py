@@ -12,14 +12,59 @@ def make_tiny_model(
     The network is nnU-Net's PlainConvUNet with random weights, so results are arbitrary but the same for the same
     seed.
     """
-    import torch
     from BreastSegLib.models.card import write_card
     from BreastSegLib.recipe import load_recipe
+
+    folder, channels = Path(folder), [channel for channel, _ in load_recipe(recipe).channels]
+    architecture = _architecture(features)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plans.json").write_text(json.dumps(_plans(channels, patch, architecture), indent=2))
+    (folder / "dataset.json").write_text(json.dumps(_dataset(channels), indent=2))
+    for index, fold in enumerate(folds):
+        _write_checkpoint(folder / f"fold_{fold}", fold, architecture, len(channels), seed + index)
+    card = {
+        "name": name,
+        "title": "Tiny model with random weights",
+        "description": "For tests only.",
+        "recipe": recipe,
+    }
+    card |= {"recipe_hash": load_recipe(recipe).hash, "labels": {"lesion": {"value": 1, "terminology": "mass"}}}
+    write_card(folder, {**card, "licence": "Apache-2.0", "citation": "none", "training": {"data": "none"}})
+    return folder
+
+
+def _write_checkpoint(folder, fold, architecture, channels, seed):
+    import torch
     from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
-    folder, channels = Path(folder), load_recipe(recipe).channels
-    architecture = _architecture(features)
-    plans = {
+    torch.manual_seed(seed)
+    names = ("network_class_name", "arch_kwargs", "_kw_requires_import")
+    network = get_network_from_plans(*(architecture[key] for key in names), channels, 2, deep_supervision=False)
+    checkpoint = {
+        "network_weights": network.state_dict(),
+        "trainer_name": "nnUNetTrainer",
+        "current_epoch": 1,
+        "init_args": {"configuration": "3d_fullres", "fold": fold},
+        "inference_allowed_mirroring_axes": (0, 1, 2),
+    }
+    folder.mkdir(exist_ok=True)
+    torch.save(checkpoint, folder / "checkpoint_final.pth")
+
+
+def _dataset(channels):
+    return {
+        "channel_names": {str(index): channel for index, channel in enumerate(channels)},
+        "labels": {"background": 0, "lesion": 1},
+        "numTraining": 1,
+        "file_ending": ".mha",
+        "overwrite_image_reader_writer": "SimpleITKIO",
+    }
+
+
+def _plans(channels, patch, architecture):
+    statistics = ("max", "mean", "median", "min", "percentile_00_5", "percentile_99_5", "std")
+    intensities = {str(index): dict.fromkeys(statistics, 1.0) for index in range(len(channels))}
+    return {
         "dataset_name": "Dataset901_Tiny",
         "plans_name": "nnUNetPlans",
         "original_median_spacing_after_transp": [1.0, 1.0, 1.0],
@@ -29,82 +74,31 @@ def make_tiny_model(
         "transpose_backward": [0, 1, 2],
         "experiment_planner_used": "ExperimentPlanner",
         "label_manager": "LabelManager",
-        "foreground_intensity_properties_per_channel": {
-            str(i): dict.fromkeys(("max", "mean", "median", "min", "percentile_00_5", "percentile_99_5", "std"), 1.0)
-            for i in range(len(channels))
-        },
-        "configurations": {
-            "3d_fullres": {
-                "data_identifier": "nnUNetPlans_3d_fullres",
-                "preprocessor_name": "DefaultPreprocessor",
-                "batch_size": 2,
-                "patch_size": list(patch),
-                "median_image_size_in_voxels": list(patch),
-                "spacing": [1.0, 1.0, 1.0],
-                "normalization_schemes": ["ZScoreNormalization"] * len(channels),
-                "use_mask_for_norm": [False] * len(channels),
-                "resampling_fn_data": "resample_data_or_seg_to_shape",
-                "resampling_fn_seg": "resample_data_or_seg_to_shape",
-                "resampling_fn_data_kwargs": {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None},
-                "resampling_fn_seg_kwargs": {"is_seg": True, "order": 1, "order_z": 0, "force_separate_z": None},
-                "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
-                "resampling_fn_probabilities_kwargs": {
-                    "is_seg": False,
-                    "order": 1,
-                    "order_z": 0,
-                    "force_separate_z": None,
-                },
-                "architecture": architecture,
-                "batch_dice": True,
-            }
-        },
+        "foreground_intensity_properties_per_channel": intensities,
+        "configurations": {"3d_fullres": _configuration(len(channels), patch, architecture)},
     }
-    dataset = {
-        "channel_names": {str(i): channel for i, (channel, _) in enumerate(channels)},
-        "labels": {"background": 0, "lesion": 1},
-        "numTraining": 1,
-        "file_ending": ".mha",
-        "overwrite_image_reader_writer": "SimpleITKIO",
+
+
+def _configuration(channels, patch, architecture):
+    separate = {"order_z": 0, "force_separate_z": None}
+    return {
+        "data_identifier": "nnUNetPlans_3d_fullres",
+        "preprocessor_name": "DefaultPreprocessor",
+        "batch_size": 2,
+        "patch_size": list(patch),
+        "median_image_size_in_voxels": list(patch),
+        "spacing": [1.0, 1.0, 1.0],
+        "normalization_schemes": ["ZScoreNormalization"] * channels,
+        "use_mask_for_norm": [False] * channels,
+        "resampling_fn_data": "resample_data_or_seg_to_shape",
+        "resampling_fn_seg": "resample_data_or_seg_to_shape",
+        "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
+        "resampling_fn_data_kwargs": {"is_seg": False, "order": 3, **separate},
+        "resampling_fn_seg_kwargs": {"is_seg": True, "order": 1, **separate},
+        "resampling_fn_probabilities_kwargs": {"is_seg": False, "order": 1, **separate},
+        "architecture": architecture,
+        "batch_dice": True,
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "plans.json").write_text(json.dumps(plans, indent=2))
-    (folder / "dataset.json").write_text(json.dumps(dataset, indent=2))
-    for index, fold in enumerate(folds):
-        torch.manual_seed(seed + index)
-        network = get_network_from_plans(
-            architecture["network_class_name"],
-            architecture["arch_kwargs"],
-            architecture["_kw_requires_import"],
-            len(channels),
-            2,
-            deep_supervision=False,
-        )
-        (folder / f"fold_{fold}").mkdir(exist_ok=True)
-        torch.save(
-            {
-                "network_weights": network.state_dict(),
-                "trainer_name": "nnUNetTrainer",
-                "current_epoch": 1,
-                "init_args": {"configuration": "3d_fullres", "fold": fold},
-                "inference_allowed_mirroring_axes": (0, 1, 2),
-            },
-            folder / f"fold_{fold}" / "checkpoint_final.pth",
-        )
-    write_card(
-        folder,
-        {
-            "name": name,
-            "title": "Tiny model with random weights",
-            "description": "For tests only.",
-            "recipe": recipe,
-            "recipe_hash": load_recipe(recipe).hash,
-            "labels": {"lesion": {"value": 1, "terminology": "mass"}},
-            "licence": "Apache-2.0",
-            "citation": "none",
-            "training": {"data": "none"},
-        },
-    )
-    return folder
 
 
 def _architecture(features):
