@@ -101,7 +101,7 @@ class BreastSegPanel:
 
     def loadExam(self, source):
         """Begin to load an exam; the window stays alive."""
-        self._start("loading", packages.TO_READ, lambda: self.session.readExam(source, self._onProgress), self._onExam)
+        self._start("loading", (), lambda: self.session.readExam(source, self._onProgress), self._onExam)
         if self._parameterNode is not None and "folder" in source:
             self._parameterNode.examFolder = source["folder"]
 

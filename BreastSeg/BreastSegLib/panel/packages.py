@@ -1,14 +1,15 @@
-"""Packages that Slicer does not bring: asked for when they are first needed."""
+"""Packages that Slicer does not bring: asked for when a model is first run. Loading an exam needs none of them."""
 
 import importlib.util
 import logging
+from pathlib import Path
 
 from ..errors import BadInput
 from ..scene.texts import _
 
-TO_READ = ("skimage",)
-TO_RUN = ("skimage", "torch", "nnunetv2")
-REQUIREMENTS = {"skimage": "scikit-image", "nnunetv2": "nnunetv2==2.8.1"}
+# import name -> name of its distribution; torch is the PyTorch extension's to install
+TO_RUN = {"skimage": "scikit-image", "torch": "torch", "nnunetv2": "nnunetv2"}
+REQUIREMENTS = Path(__file__).resolve().parents[2] / "Resources" / "requirements-run.txt"
 
 
 def ensurePackages(names, session):
@@ -17,7 +18,7 @@ def ensurePackages(names, session):
     Parameters
     ----------
     names : sequence of str
-        Import names: `TO_READ` or `TO_RUN`.
+        Import names, of those in `TO_RUN`.
     session : scene.session.Session
 
     Raises
@@ -33,7 +34,7 @@ def ensurePackages(names, session):
     session.endWorker()
     if "torch" in missing:
         _installTorch()
-    others = [REQUIREMENTS[name] for name in missing if name in REQUIREMENTS]
+    others = [TO_RUN[name] for name in missing if name != "torch"]
     if others:
         _installOthers(others)
     importlib.invalidate_caches()
@@ -45,9 +46,13 @@ def ensurePackages(names, session):
         )
 
 
-def _installOthers(requirements):
+def _installOthers(names):
     import slicer.packaging
 
+    wanted = [
+        requirement for requirement in slicer.packaging.load_requirements(REQUIREMENTS) if requirement.name in names
+    ]
+    requirements = [str(requirement) for requirement in wanted]
     try:
         slicer.packaging.pip_ensure(requirements, requester="BreastSeg")
     except RuntimeError as error:
