@@ -194,7 +194,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path, help="folder for intermediate files")
     parser.add_argument("--exams", type=int, default=80)
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=34)
     parser.add_argument("--iterations", type=int, default=50)
     parser.add_argument("--device", default="cpu")
     parser.add_argument(

@@ -242,6 +242,43 @@ def test_no_worker_outlives_a_killed_parent(exam_store, tiny_model, tmp_path):
     assert not Path(folder.strip()).exists()
 
 
+def test_worker_behind_a_launcher_is_ended_and_the_folder_stays(exam_store, tiny_model, tmp_path):
+    """Slicer's Python starts through a launcher: ending that alone would leave the worker, or cost the arrays."""
+    launcher = tmp_path / "launcher"
+    launcher.write_text(f'#!/bin/sh\n{sys.executable} "$@"\nexit $?\n')
+    launcher.chmod(0o755)
+    with WorkerClient(python=launcher) as client:
+        client.start()
+        (client.folder / "loaded exam").touch()
+        client.send("predict", **predict_fields(client, exam_store, tiny_model, tta=True))
+        pid = None
+        while pid is None:
+            pid = next((event["pid"] for event in client.poll() if event["event"] == "ready"), None)
+        worker = psutil.Process(pid)
+        assert pid != client.pid
+        client.kill()
+        psutil.wait_procs([worker], timeout=2)
+        assert not worker.is_running()
+        assert (client.folder / "loaded exam").exists()
+        assert [event["code"] for event in client.poll()] == ["worker-died"]
+        assert segment({"store": exam_store}, tiny_model, "cpu", client=client)["record"]["device"] == "cpu"
+
+
+def test_worker_that_is_let_go_leaves_the_folder(exam_store, tiny_model, tmp_path):
+    """End of input without a lease: the worker ends itself and deletes nothing."""
+    private, lease = tmp_path / "private", tmp_path / "private" / "lease"
+    for held in (False, True):
+        private.mkdir(exist_ok=True)
+        lease.touch() if held else lease.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "BreastSegLib.inference.worker", "--folder", private, "--lease", lease]
+        worker = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(PACKAGE)}
+        )
+        worker.stdin.close()
+        assert worker.wait(20) == 3
+        assert private.exists() is not held
+
+
 def test_full_disk_while_arrays_are_written(exam_store, tiny_model, dicom_sample, tmp_path):
     """A file-size limit stands in for the full disk: the worker says so in one line and stays."""
     wrapper = tmp_path / "limited.py"

@@ -6,6 +6,7 @@ A window polls it with a timer (`WorkerClient.poll` never blocks); the command l
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -53,6 +54,9 @@ class WorkerClient:
         self.environment = dict(os.environ if environment is None else environment)
         self.folder = None
         self._process = None
+        self._worker_pid = None  # Slicer's Python starts through a launcher, so this can be another process than ours
+        self._lease = None
+        self._starts = 0
         self._buffer = b""
         self._pending = None
         self._cancel_deadline = None
@@ -86,8 +90,12 @@ class WorkerClient:
         self._reap()
         if self.folder is None:
             self.folder = Path(tempfile.mkdtemp(prefix="breastseg-"))
-        command = [self.python, "-u", "-m", "BreastSegLib.inference.worker", "--folder", str(self.folder)]
+        self._starts += 1
+        self._lease = self.folder / f"lease-{self._starts}"
+        command = [self.python, "-u", "-m", "BreastSegLib.inference.worker"]
+        command += ["--folder", str(self.folder), "--lease", str(self._lease)]
         try:
+            self._lease.touch()
             with open(self.folder / LOG_NAME, "ab") as log:
                 self._process = subprocess.Popen(
                     command,
@@ -182,6 +190,8 @@ class WorkerClient:
     def kill(self):
         """End the worker process at once; `poll` then answers a request that was running."""
         if self.alive:
+            if self._worker_pid not in (None, self._process.pid):
+                _end_process(self._worker_pid)
             self._process.kill()
             self._process.wait()
         self._reap()
@@ -265,7 +275,10 @@ class WorkerClient:
             )
         if kind in ("result", "error"):
             return self._end(event) if event.get("id") == self._pending and self.busy else None
-        return event if kind == "ready" or event.get("id") == self._pending else None
+        if kind == "ready":
+            self._worker_pid = event.get("pid")
+            return event
+        return event if event.get("id") == self._pending else None
 
     def _end(self, event):
         """Note that the running request has its answer."""
@@ -293,6 +306,10 @@ class WorkerClient:
         }
 
     def _reap(self):
+        if self._lease is not None:
+            # Before the pipes are closed: a worker that is still there must not take that for the death of its parent.
+            self._lease.unlink(missing_ok=True)
+            self._lease = self._worker_pid = None
         if self._process is not None:
             for stream in (self._process.stdin, self._process.stdout):
                 try:
@@ -300,6 +317,14 @@ class WorkerClient:
                 except OSError:  # unsent bytes for a process that is gone
                     pass
             self._process = None
+
+
+def _end_process(pid):
+    """End the process behind a launcher; it may be gone already."""
+    try:
+        os.kill(pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+    except OSError:
+        logger.debug("The worker behind the launcher has ended already")
 
 
 def _no_window():

@@ -42,11 +42,11 @@ class Inbox(threading.Thread):
     A thread is right here: this process is an ordinary Python, not the application.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder, lease):
         super().__init__(daemon=True)
         self.requests = queue.Queue()
         self.cancelled = None  # id of the request that the user cancelled
-        self._folder = folder
+        self._folder, self._lease = folder, lease
 
     def run(self):
         for line in sys.stdin.buffer:
@@ -61,7 +61,9 @@ class Inbox(threading.Thread):
             if message.get("request") == "shutdown":
                 return
         # End of input without a shutdown: the parent is gone. Nobody needs the arrays any more.
-        shutil.rmtree(self._folder, ignore_errors=True)
+        # The lease says whether it died or only let go of this worker, and still needs the folder.
+        if os.path.exists(self._lease):
+            shutil.rmtree(self._folder, ignore_errors=True)
         os._exit(3)
 
 
@@ -122,9 +124,10 @@ def main():
     """Run the worker."""
     parser = argparse.ArgumentParser(prog="BreastSegLib.inference.worker")
     parser.add_argument("--folder", required=True, help="private folder of the parent, removed if the parent dies")
+    parser.add_argument("--lease", required=True, help="file that the parent deletes before it lets go of this worker")
     arguments = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the parent's to handle
-    inbox = Inbox(arguments.folder)
+    inbox = Inbox(arguments.folder, arguments.lease)
     channel = Channel()
     inbox.start()
     try:
