@@ -69,6 +69,37 @@ def whole_file(path, overwrite=False):
         temporary.unlink(missing_ok=True)
 
 
+def write_image(image, path, shown=None):
+    """Write a SimpleITK image, compressed, and read it back.
+
+    The NIfTI writer does not notice a full disk and leaves half a file without an error.
+
+    Parameters
+    ----------
+    image : SimpleITK.Image
+    path : str or Path
+        The ending decides the format. Write to a temporary name (see `whole_file`): a half file is left to the caller.
+    shown : str or Path, optional
+        The name that the user knows the file by.
+
+    Raises
+    ------
+    BadInput
+        If the file could not be written whole.
+    """
+    import numpy as np
+    import SimpleITK as sitk
+
+    sitk.WriteImage(image, str(path), useCompression=True)
+    try:
+        back = sitk.ReadImage(str(path))  # a view lives only as long as its image
+        same = np.array_equal(sitk.GetArrayViewFromImage(back), sitk.GetArrayViewFromImage(image), equal_nan=True)
+    except RuntimeError:
+        same = False
+    if not same:
+        raise BadInput("The file could not be written whole", shown or path, "Check the free space; nothing was kept")
+
+
 def write_error(error, path):
     """Return the `BadInput` that explains an OSError met while writing `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT if hasattr(errno, "EDQUOT") else errno.ENOSPC):

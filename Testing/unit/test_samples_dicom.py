@@ -1,8 +1,10 @@
 """Sample exams as DICOM: geometry and values come back, the clocks are the vendors', samples appear whole or not."""
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -353,3 +355,26 @@ def test_unknown_format_is_refused(tmp_path):
     with pytest.raises(BadInput, match="format"):
         writing.write_dce_sample(small_sample(), tmp_path / "x", "jpeg")
     assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="file-size limits stand in for a full disk")
+def test_a_full_disk_is_noticed_while_nifti_is_written(tmp_path):
+    """SimpleITK's NIfTI writer says nothing of a full disk; half a phase must not pass for a sample exam."""
+    script = (
+        "import resource, signal, sys\nsignal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+        "from BreastSegLib.commands import run\nsys.exit(run(sys.argv[1:]))\n"
+    )
+    arguments = ["sample", "dce", "--format", "nifti", "--output", str(tmp_path / "sample")]
+    package = Path(__file__).resolve().parents[2] / "BreastSeg"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(package)},
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    lines = done.stderr.strip().splitlines()  # the NIfTI library says a word of its own before ours
+    assert lines[-1].startswith("Error: The file could not be written whole (00_pre.nii.gz)")
+    assert sum(line.startswith("Error: ") for line in lines) == 1 and "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())

@@ -1,10 +1,9 @@
 """Masks as files: the ending of the name decides the format."""
 
 import numpy as np
-import SimpleITK as sitk
 
 from ..errors import BadInput
-from ..files import check_output, whole_file
+from ..files import check_output, whole_file, write_image
 
 COLOUR = (0.9, 0.35, 0.2)  # of segments for which none is given
 FORMATS = (".seg.nrrd", ".nrrd", ".nii.gz", ".nii", ".mha")
@@ -56,19 +55,7 @@ def write_mask(path, mask, overwrite=False, names=None):
             raise BadInput("A .seg.nrrd file holds labels, not probabilities", path, "Use .nrrd")
         _add_segments(image, mask, names or {})
     with whole_file(path, overwrite) as temporary:
-        sitk.WriteImage(image, str(temporary), useCompression=True)
-        _check_written(temporary, path, image)
-
-
-def _check_written(temporary, path, image):
-    """Read the file back: the NIfTI writer does not notice a full disk and leaves half a file without an error."""
-    try:
-        back = sitk.ReadImage(str(temporary))  # a view lives only as long as its image
-        same = np.array_equal(sitk.GetArrayViewFromImage(back), sitk.GetArrayViewFromImage(image), equal_nan=True)
-    except RuntimeError:
-        same = False
-    if not same:
-        raise BadInput("The file could not be written whole", path, "Check the free space; nothing was kept")
+        write_image(image, temporary, path)
 
 
 def _add_segments(image, mask, names):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import BadInput
-from ..files import write_error, write_json
+from ..files import write_error, write_image, write_json
 from ..volume import Geometry, Volume
 from .dicom_mg import write_mammogram_dicom
 from .dicom_mr import write_dce_dicom
@@ -143,9 +143,7 @@ def write_mammogram_sample(folder, seed, laterality="L", view="CC", **options):
 
 
 def _write_image(volume, path):
-    import SimpleITK as sitk
-
-    sitk.WriteImage(volume.to_sitk(), str(path), useCompression=True)
+    write_image(volume.to_sitk(), path, path.name)
 
 
 def _dce_description(sample, format, vendor):

@@ -86,8 +86,6 @@ class Session:
         client, self._client = self._client, None
         if client is None:
             return
-        if client.busy:
-            client.kill()
         client.close()
 
     def _worker(self):
