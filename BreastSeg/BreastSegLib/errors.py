@@ -37,6 +37,28 @@ class BadInput(BreastSegError):
     code = "bad-input"
 
 
+class Undecided(BadInput):
+    """The files do not tell, and the user has to say.
+
+    The answer goes into the exam's source, as ``source["decisions"] = {name: value}``.
+
+    Parameters
+    ----------
+    what, where, hint : str
+        As for every error.
+    name : str
+        What is asked, such as ``clock``.
+    choices : sequence of (str, str)
+        Each possible answer and its text for people.
+    """
+
+    code = "undecided"
+
+    def __init__(self, what, where="", hint="", name="", choices=()):
+        self.name, self.choices = str(name), tuple((str(value), str(text)) for value, text in choices)
+        super().__init__(what, where, hint)
+
+
 class Cancelled(BreastSegError):
     """The user cancelled the run."""
 

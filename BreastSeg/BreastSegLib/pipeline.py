@@ -12,8 +12,9 @@ import numpy as np
 
 from . import __version__
 from .errors import BadInput
+from .exam.decisions import check_decisions
+from .exam.reading import plain
 from .exam.source import read_exam
-from .exam.store import save_exam
 from .inference.client import WorkerClient
 from .inference.versions import versions
 from .measures.side import breast_side
@@ -23,21 +24,6 @@ from .recipe.cleanup import label_components
 from .volume import Geometry, Volume
 
 RECORD_FORMAT = "breastseg-run-1"
-
-
-def read_to_store(source, output, report):
-    """Read an exam and keep it as arrays in the folder `output`; return what the window shows (worker side)."""
-    exam = read_exam(source, report)
-    report("Writing", 0, 1)
-    save_exam(exam, output)
-    report("Writing", 1, 1)
-    return {
-        "exam": str(output),
-        "phases": [phase.to_json() for phase in exam.phases],
-        "geometry": exam.geometry.to_json(),
-        "notes": list(exam.notes),
-        "windows": [display_window(volume.array) for volume in exam.volumes],
-    }
 
 
 def load_model(request, engine, report):
@@ -222,19 +208,11 @@ def run_record(request, model, recipe, folds, engine, exam, prepared, started, c
         "tta": bool(request["tta"]),
         "cleanup": bool(request["cleanup"]),
         "phases": [phase.to_json() for phase in exam.phases],
+        "motion": [plain(figure.to_json()) for figure in exam.motion],
+        "decisions": check_decisions(request["source"].get("decisions")),
         "preparation": prepared.record,
         "seconds": dict(clock.seconds),
     }
-
-
-def display_window(array):
-    """Return a (window, level) that shows a phase well.
-
-    It spans the 1st to the 99.5th percentile of a regular sample of the voxels.
-    """
-    sample = array[:: max(1, array.shape[0] // 32), ::3, ::3]
-    low, high = (float(v) for v in np.percentile(sample, (1, 99.5)))
-    return [max(high - low, 1e-3), (high + low) / 2]
 
 
 def segment(
@@ -245,7 +223,7 @@ def segment(
     Parameters
     ----------
     source : dict
-        ``{"folder": DIR}``, ``{"files": [pre, post1, …]}`` or ``{"store": DIR}`` (see `exam.source.read_exam`).
+        ``{"folder": DIR}``, ``{"files": [pre, post1, …]}`` … (see `exam.source.read`).
     model : str or Path
         Library name or model folder.
     device : {'auto', 'cuda', 'cpu'}
@@ -306,6 +284,7 @@ def absolute_source(source):
     for key in ("folder", "store"):
         if key in fixed:
             fixed[key] = str(Path(fixed[key]).resolve())
-    if "files" in fixed:
-        fixed["files"] = [str(Path(path).resolve()) for path in fixed["files"]]
+    for key in ("files", "dicom", "channels", "views"):
+        if key in fixed:
+            fixed[key] = [str(Path(path).resolve()) for path in fixed[key]]
     return fixed

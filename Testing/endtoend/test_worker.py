@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from BreastSegLib.errors import BadInput, Cancelled, DeviceUnavailable, WorkerDied
+from BreastSegLib.errors import BadInput, Cancelled, DeviceUnavailable, Undecided, WorkerDied
+from BreastSegLib.exam.store import load_exam
 from BreastSegLib.inference.client import WorkerClient
-from BreastSegLib.inference.messages import STAGES
+from BreastSegLib.inference.messages import EXAM_STAGES, STAGES
 from BreastSegLib.pipeline import segment
+from BreastSegLib.samples.writing import write_dce_sample
 
 PACKAGE = Path(__file__).resolve().parents[2] / "BreastSeg"
 
@@ -194,6 +196,59 @@ def test_cancel_in_every_stage(exam_store, tiny_model, client, stage):
             time.sleep(0.005)
     assert asked is not None and time.monotonic() - asked < 1.5
     assert not client.busy
+
+
+@pytest.mark.parametrize("stage", EXAM_STAGES)
+def test_cancel_while_an_exam_is_read(dicom_sample, client, stage):
+    client.start()
+    source = {"folder": str(dicom_sample / "exam"), "motion": "bspline"}
+    request = client.send("read", source=source, output=str(client.folder / "exam"))
+    asked = []
+
+    def cancel(event):
+        if event.get("stage") == stage and not asked:
+            client.cancel()
+            asked.append(time.monotonic())
+
+    with pytest.raises(Cancelled):
+        client.wait(request, cancel)
+    assert asked and time.monotonic() - asked[0] < 1.5
+
+
+def test_read_tells_enhancement_motion_and_phases(dicom_sample, client, sample):
+    client.start()
+    source = {"folder": str(dicom_sample / "exam"), "motion": "rigid"}
+    answer = client.wait(client.send("read", source=source, output=str(client.folder / "exam")))
+    assert answer["kind"] == "dce" and [row["role"] for row in answer["phases"]] == ["pre", "post", "post"]
+    assert answer["enhancement"]["percent"][0] == 0 and min(answer["enhancement"]["percent"][1:]) > 10
+    assert [row["phase"] for row in answer["motion"]] == ["pre", "post2"]
+    assert load_exam(answer["exam"]).geometry.same_grid(sample.exam.geometry)
+
+
+def test_read_of_mammograms(client, tmp_path):
+    from BreastSegLib.samples.writing import write_mammogram_sample
+
+    folder = write_mammogram_sample(tmp_path / "view", 3, laterality="R", view="CC")
+    client.start()
+    answer = client.wait(client.send("read", source={"folder": str(folder)}, output=str(client.folder / "views")))
+    assert answer["kind"] == "mammograms" and [view["laterality"] for view in answer["views"]] == ["R"]
+    view = answer["views"][0]
+    array = np.load(Path(answer["exam"]) / view["array"])
+    assert array.dtype == np.float32 and list(array.shape) == view["geometry"]["shape"] and view["tone"]["window"] > 0
+
+
+def test_question_of_the_worker_can_be_answered(client, sample, tmp_path):
+    written = write_dce_sample(sample, tmp_path / "sample", format="nifti")
+    for number, path in enumerate(sorted((written / "exam").iterdir())):
+        path.rename(path.with_name(f"CASE_{number:04d}.nii.gz"))
+    client.start()
+    source, output = {"folder": str(written / "exam")}, str(client.folder / "exam")
+    with pytest.raises(Undecided) as question:
+        client.wait(client.send("read", source=source, output=output))
+    assert question.value.name == "meaning" and [value for value, _ in question.value.choices] == ["phases", "channels"]
+    source["decisions"] = {"meaning": "phases"}
+    answer = client.wait(client.send("read", source=source, output=output))
+    assert [row["role"] for row in answer["phases"]] == ["pre", "post", "post"]
 
 
 def test_killed_in_the_middle_is_said_and_survived(exam_store, tiny_model):

@@ -1,8 +1,10 @@
 """Whatever is done to names, order, tags or bytes: the same exam or a sentence, never a crash or a wrong order."""
 
+import gzip
 import random
 import tempfile
 from functools import lru_cache
+from pathlib import Path
 
 import dicom_phantoms as phantom
 import numpy as np
@@ -47,10 +49,25 @@ def exam_of(kind):
     return phantom.dynamic(vendor, PHASES, one_series, ContrastBolusAgent=lambda p, z: "" if p == 0 else "Gd")
 
 
-def read(images, seed=0, damage=None):
-    """Write, optionally damage, and read an exam; None when it is refused in one line."""
+def read(images, seed=0, damage=None, packed=0.0):
+    """Write, optionally pack and damage, and read an exam; None when it is refused in one line.
+
+    Parameters
+    ----------
+    images : list of Dataset
+    seed : int
+        Of the file names, and of the files that are packed.
+    damage : callable, optional
+        Called with the folder.
+    packed : float
+        Share of the files that are packed with gzip.
+    """
     with tempfile.TemporaryDirectory() as folder:
         phantom.write(folder, images, seed)
+        chance = random.Random(seed)
+        for path in sorted(Path(folder).rglob("*")):
+            if path.is_file() and chance.random() < packed:
+                path.write_bytes(gzip.compress(path.read_bytes(), 1))
         if damage:
             damage(folder)
         try:
@@ -66,12 +83,12 @@ def right(exam, arrays):
 
 
 @few
-@given(kinds, st.integers(0, 10**6))
-def test_names_and_order_of_files_change_nothing(kind, seed):
+@given(kinds, st.integers(0, 10**6), st.sampled_from([0, 0.3, 1]))
+def test_names_order_and_packing_of_files_change_nothing(kind, seed, packed):
     images, arrays = exam_of(kind)
-    exam = read(images, seed)
+    exam = read(images, seed, packed=packed)
     assert exam is not None and right(exam, arrays)
-    assert [p.time_s for p in exam.phases] == [-70, 0, 70] and exam.notes == ()
+    assert [p.time_s for p in exam.phases] == [-70, 0, 70] and phantom.said(exam) == ()
 
 
 @few
@@ -118,8 +135,9 @@ def test_lost_images_are_never_overlooked(kind, lost):
     kinds,
     st.lists(st.tuples(st.integers(0, 1500), st.integers(0, 255)), min_size=1, max_size=12),
     st.integers(0, 1600),
+    st.booleans(),
 )
-def test_damaged_bytes_never_crash(kind, changes, length):
+def test_damaged_bytes_never_crash(kind, changes, length, packed):
     images, _ = exam_of(kind)
 
     def damage(folder):
@@ -131,5 +149,5 @@ def test_damaged_bytes_never_crash(kind, changes, length):
         with open(path, "wb") as stream:
             stream.write(data[: max(length, 140)])
 
-    exam = read(images, damage=damage)
+    exam = read(images, damage=damage, packed=float(packed))
     assert exam is None or len(exam.phases) <= PHASES

@@ -226,12 +226,25 @@ def test_same_file_twice_is_read_once(tmp_path):
     assert "3 files are copies of another image and skipped." in found.notes
 
 
+def test_images_that_share_one_identifier_are_no_copies(tmp_path):
+    images, arrays = phantom.dynamic("siemens", SOPInstanceUID="1.2.3.4")
+    assert not any("cop" in note for note in in_order(phantom.write(tmp_path, images), arrays).notes)
+
+
+@pytest.mark.parametrize("lost", [(0, 2), (1, 3), (1, 2, 3)])
+def test_phase_that_lost_every_second_slice_is_incomplete(tmp_path, lost):
+    images, _ = phantom.dynamic("ge", one_series=False)
+    kept = [d for k, d in enumerate(images) if k not in [phantom.SLICES + z for z in lost]]
+    assert f"{len(lost)} of 4 slices missing in phase post1" in refused(phantom.write(tmp_path, kept))
+
+
 def test_two_images_at_one_place_and_time_are_refused(tmp_path):
     images, _ = phantom.dynamic("siemens")
     double = phantom.changed(images, SOPInstanceUID=None)
     for d in double:
         d.SOPInstanceUID = generate_uid()
-    assert "8 images at each of 4 slice places, but 4 time points" in refused(phantom.write(tmp_path, images + double))
+    line = refused(phantom.write(tmp_path, images + double))
+    assert "8 images at each of 4 slice places, but 4 time points" in line and "no tag tells apart" in line
     line = refused(phantom.write(tmp_path / "one", images + double[5:6]))
     assert "phase 2 has several images at 1 place" in line
 
@@ -334,7 +347,6 @@ def test_scan_can_be_cancelled(tmp_path):
     [
         ("ge-no-temporal-index", "3 images at each of 15 slice places (the tags claim 10 time points)"),
         ("philips-two-images-per-phase", "8 time points by trigger time: 2 images at each place and time"),
-        ("philips-enhanced", "Enhanced multi-frame DICOM is recognised but cannot be read yet (series 801)"),
     ],
 )
 def test_awkward_real_series_are_refused_with_the_reason(name, words):

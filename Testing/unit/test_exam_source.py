@@ -7,12 +7,13 @@ import SimpleITK as sitk
 from BreastSegLib.errors import BadInput, Cancelled
 from BreastSegLib.exam.dce import DceExam
 from BreastSegLib.exam.grid import overlap
+from BreastSegLib.exam.headers import read_header
 from BreastSegLib.exam.pixels import plain_path, read_slice
 from BreastSegLib.exam.scan import scan
 from BreastSegLib.exam.source import describe, read_exam
 from BreastSegLib.exam.store import save_exam
 from BreastSegLib.volume import Geometry, Volume, geometry_of
-from dicom_phantoms import ROWS, SLICES, changed, dynamic, image, voxels, write
+from dicom_phantoms import SLICES, changed, dynamic, image, said, voxels, write
 
 GRID = Geometry((4, 6, 8), (3.0, 3.0, 4.0), (-5.0, 3.0, 10.0))
 OBLIQUE = (0.936117, 0.351671, 0.0, -0.330366, 0.879406, 0.342806)
@@ -68,7 +69,7 @@ def test_voxels_and_place_agree_with_another_reader(tmp_path, orientation):
         np.testing.assert_allclose(volume.array, sitk.GetArrayFromImage(other), rtol=1e-6)
         assert volume.array.dtype == np.float32
     assert scan(tmp_path).geometry.same_grid(exam.geometry)
-    assert exam.notes == ()
+    assert said(exam) == ()
 
 
 def test_slice_order_given_backwards_is_the_same_exam(tmp_path):
@@ -123,10 +124,8 @@ def test_dicom_phases_on_other_grids_are_resampled_and_said(tmp_path):
     # One millimetre of 2.5: the first slice lies outside, the others mix 40 % of the one below with 60 % of their own.
     expected = 0.4 * arrays[0][0].astype(float) + 0.6 * arrays[0][1]
     np.testing.assert_allclose(exam.volumes[0].array[1], expected, rtol=1e-5)
-    assert (
-        len(exam.notes) == 1
-        and "Phase pre was resampled to the grid of phase post1: first voxels 1.00 mm apart" in exam.notes[0]
-    )
+    assert len(said(exam)) == 1
+    assert "Phase pre was resampled to the grid of phase post1: first voxels 1.00 mm apart" in said(exam)[0]
 
 
 def test_progress_reaches_its_end_and_cancel_is_heard_at_every_step(tmp_path):
@@ -134,7 +133,7 @@ def test_progress_reaches_its_end_and_cancel_is_heard_at_every_step(tmp_path):
     write(tmp_path, images)
     calls = []
     read_exam({"folder": tmp_path}, lambda *row: calls.append(row))
-    assert calls[-1] == ("Reading", 12, 12) and len(calls) > 12
+    assert ("Reading", 12, 12) in calls and len(calls) > 12
 
     for stop in range(0, len(calls), 5):
         seen = iter(range(stop))
@@ -334,5 +333,6 @@ def test_slice_without_preamble_and_transfer_syntax(tmp_path):
     image(array, 0).save_as(tmp_path / "a.dcm")
     data = (tmp_path / "a.dcm").read_bytes()
     (tmp_path / "a.dcm").write_bytes(data[132:])
-    np.testing.assert_array_equal(read_slice(tmp_path / "a.dcm", "image"), array)
-    assert read_slice(tmp_path / "a.dcm", "image").shape[0] == ROWS
+    out = np.empty(array.shape, np.float32)
+    read_slice(read_header(str(tmp_path / "a.dcm")).slice_ref, out)
+    np.testing.assert_array_equal(out, array)

@@ -7,6 +7,7 @@ import traceback
 from .. import __version__
 from ..errors import BreastSegError, Cancelled
 from . import models, phases, sample, segment
+from .exam_arguments import how_to_answer
 
 VERBS = (phases, segment, sample, models)
 EXIT_DONE, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_CANCELLED = 0, 1, 2, 130
@@ -45,7 +46,8 @@ def run(arguments):
         if debug:
             traceback.print_exc()
             sys.stderr.write(getattr(error, "log", "") + "\n")
-        sys.stderr.write(f"Error: {error.line}\n")
+        answer = how_to_answer(error)
+        sys.stderr.write(f"Error: {error.line}" + (f" Answer with {answer}.\n" if answer else "\n"))
         return EXIT_BAD_INPUT
     except BrokenPipeError:
         return EXIT_FAILED

@@ -26,8 +26,12 @@ def add_arguments(verbs):
     dce.add_argument("--side", choices=("right", "left"), help="breast of the masses; drawn when not given")
     dce.set_defaults(function=run_dce)
     mammogram = kinds.add_parser("mammogram", help="a mammogram")
-    mammogram.add_argument("--side", choices=("right", "left"), default="left")
-    mammogram.add_argument("--view", choices=("CC", "MLO"), default="MLO")
+    mammogram.add_argument(
+        "--side", choices=("right", "left"), default="left", help="breast; with --view all the one with the mass"
+    )
+    mammogram.add_argument(
+        "--view", choices=("CC", "MLO", "all"), default="MLO", help="all: the four views of an exam"
+    )
     mammogram.add_argument("--polarity", choices=("MONOCHROME1", "MONOCHROME2"), default="MONOCHROME2")
     mammogram.add_argument("--density", choices=tuple("abcd"), default="b", help="ACR density")
     mammogram.set_defaults(function=run_mammogram)
@@ -47,9 +51,19 @@ def run_dce(options):
 
 
 def run_mammogram(options):
-    """Write a mammogram."""
-    from ..samples.writing import write_mammogram_sample
+    """Write a mammogram, or the four of an exam."""
+    from ..samples.writing import write_mammogram_sample, write_mammography_sample
 
+    if options.view == "all":
+        folder = write_mammography_sample(
+            options.output,
+            options.seed,
+            side=options.side[0].upper(),
+            polarity=options.polarity,
+            density=options.density,
+        )
+        sys.stdout.write(f"Written: {folder} (synthetic, four views, seed {options.seed})\n")
+        return
     folder = write_mammogram_sample(
         options.output,
         options.seed,

@@ -11,18 +11,22 @@ NAMES = {
     "acquisition": "acquisition time",
     "series": "series time",
     "trigger": "trigger time",
+    "offset": "temporal position offset",
+    "reference": "frame reference time",
     "temporal": "temporal position",
     "number": "acquisition number",
+    "instance": "instance number",
 }
 # In a series: which clock is believed first. All usable ones must agree on the order.
 IN_SERIES = {
-    "philips": ("trigger", "content", "acquisition"),
-    "ge": ("content", "trigger", "acquisition"),
-    "siemens": ("content", "trigger", "acquisition"),
-    "": ("acquisition", "content", "trigger"),
+    "philips": ("trigger", "offset", "content", "acquisition", "reference"),
+    "ge": ("content", "trigger", "offset", "acquisition", "reference"),
+    "siemens": ("content", "trigger", "offset", "acquisition", "reference"),
+    "": ("acquisition", "content", "trigger", "offset", "reference"),
 }
 BETWEEN_SERIES = ("acquisition", "content", "series")
 SHORTEST_DYNAMIC_S = 59.0
+COUNTERS = {"temporal": "temporal", "number": "acquisition", "instance": "instance"}
 
 
 def vendor_of(manufacturer):
@@ -39,12 +43,16 @@ def clock_values(headers, name):
 
     Dates are used when all images have one; else times that span more than half a day are taken to pass midnight.
     """
-    if name == "trigger":
-        values = [h.trigger for h in headers]
+    if name in ("trigger", "offset"):
+        values = [getattr(h, name) for h in headers]
         return None if any(v is None or v < 0 for v in values) or not any(values) else np.array(values, float)
-    if name in ("temporal", "number"):
-        values = [h.temporal if name == "temporal" else h.acquisition for h in headers]
-        return None if any(v is None for v in values) else np.array(values, float)
+    if name in COUNTERS:
+        values = [getattr(h, COUNTERS[name]) for h in headers]
+        if any(v is None for v in values):
+            return None
+        # The frames of a file share its instance number and count on from it.
+        frames = [(h.frame or 0) * 2.0**-20 if name == "instance" else 0.0 for h in headers]
+        return np.array(values, float) + frames
     moments = [h.moments.get(name) for h in headers]
     if any(m is None for m in moments):
         return None
@@ -112,3 +120,20 @@ def split(values, places, clock, gap=SAME_PHASE_S):
 def clusters(values, gap=SAME_PHASE_S):
     """Return how many groups of values there are when values less than `gap` apart are one."""
     return 1 + int(np.sum(np.diff(np.sort(values)) >= gap))
+
+
+def rank(values, places):
+    """Split images that repeat slice places by their order at each place alone: only when the user says so.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        None when two images of one place have the same value.
+    """
+    count = np.bincount(places).max()
+    order = np.lexsort((values, places))
+    if count > 1 and np.diff(values[order].reshape(-1, count), axis=1).min() <= 0:
+        return None
+    labels = np.empty(len(values), int)
+    labels[order] = np.tile(np.arange(count), len(values) // count)
+    return labels

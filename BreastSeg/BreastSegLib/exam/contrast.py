@@ -2,9 +2,8 @@
 
 import re
 
-from ..errors import BadInput
 from .clocks import DAY
-from .phases import DECIDE
+from .decisions import BY_USER, ask
 
 PRE = (
     r"pre|precontrast|pre[- ]?con(?:trast)?|native?|unenhanced|non[- ]?con(?:trast)?|nativ|vor[- ]?km|ohne[- ]?km|w/?o"
@@ -12,15 +11,15 @@ PRE = (
 POST = r"post|postcontrast|post[- ]?con(?:trast)?|\+ ?c|with[- ]?contrast|nach[- ]?km|mit[- ]?km"
 
 
-def count_pre(points, notes):
+def count_pre(points, findings):
     """Return how many time points come before the contrast agent, and the evidence.
 
     Parameters
     ----------
     points : list of TimePoint
         In time order.
-    notes : list of str
-        Sentences are added here.
+    findings : Findings
+        Sentences are added here; ``pre`` is what the user may have decided.
 
     Returns
     -------
@@ -30,9 +29,11 @@ def count_pre(points, notes):
 
     Raises
     ------
-    BadInput
+    Undecided
         If the tags contradict one another.
     """
+    notes = findings.notes
+    decided = findings.decided("pre", [str(k) for k in range(len(points) + 1)])
     votes = [
         (name, vote)
         for name, vote in (
@@ -42,20 +43,25 @@ def count_pre(points, notes):
         )
         if vote is not None
     ]
+    if decided is not None:
+        findings.doubts += [f"{name}: {_said(vote)}" for name, vote in votes if vote != int(decided)]
+        return int(decided), BY_USER
     if not votes:
         if len(points) == 1:
             notes.append(
                 "Only one phase was found and its tags do not tell whether it is before or after contrast: "
                 "taken as pre."
             )
+        if findings.first_lost(points[0].headers):
+            notes.append("The first time point, which is taken as before contrast, is incomplete and left out.")
+            return 0, "first in time"
         return 1, "first in time"
     if len({vote for _, vote in votes}) > 1 or any(vote < 0 for _, vote in votes):
         said = "; ".join(f"by {name} {_said(vote)}" for name, vote in votes)
-        raise BadInput(
-            f"The tags contradict one another about the phases before contrast: {said}",
-            points[0].headers[0].series_name,
-            DECIDE,
-        )
+        counts = sorted({vote for _, vote in votes if vote >= 0} | {1})
+        choices = [(k, f"{k} phase{'s' * (k != 1)} before contrast") for k in counts if k < len(points) or k == 1]
+        what = f"The tags contradict one another about the phases before contrast: {said}"
+        raise ask("pre", what, points[0].headers[0].series_name, choices)
     count = votes[0][1]
     if count == 0:
         notes.append("No phase before contrast was found: the tags of all phases say after contrast.")
@@ -106,15 +112,25 @@ def _label(description):
     return "pre" if pre and not post else "post" if post and not pre else ""
 
 
-def _by_bolus(points):
-    """Count the time points that began before the injection; needs a wall clock and one injection time."""
+def injection(points):
+    """Return the time of injection on the clock of the time points in s, or None.
+
+    It needs one start time of the contrast bolus and a wall clock that all time points share.
+    """
     moments = {h.moments.get("bolus", (None, None))[1] for point in points for h in point.headers} - {None}
     if len(moments) != 1 or any(not point.absolute or point.seconds is None for point in points):
         return None
-    bolus = moments.pop()
-    starts = [point.seconds % DAY for point in points]
+    # The bolus tag has no date: the nearest such time of the day is meant.
+    distance = (moments.pop() - points[0].seconds + DAY / 2) % DAY - DAY / 2
+    bolus = points[0].seconds + distance
     # A time far from the scan is no injection of this exam.
-    if min(abs(bolus - s) for s in starts) > 3600:
+    return bolus if min(abs(bolus - point.seconds) for point in points) <= 3600 else None
+
+
+def _by_bolus(points):
+    """Count the time points that began before the injection."""
+    bolus = injection(points)
+    if bolus is None:
         return None
-    count = sum(s < bolus for s in starts)
+    count = sum(point.seconds < bolus for point in points)
     return count if count > 0 else None

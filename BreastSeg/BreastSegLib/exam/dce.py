@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from ..errors import BadInput
 from ..volume import Volume
 
-ROLES = ("pre", "post")
+ROLES = ("pre", "post", "channel")
 
 
 @dataclass(frozen=True)
@@ -14,16 +14,22 @@ class Phase:
 
     Parameters
     ----------
-    role : {'pre', 'post'}
-        Before or after the contrast agent.
+    role : {'pre', 'post', 'channel'}
+        Before or after the contrast agent; ``channel`` for a file that is a model's channel and no phase.
     number : int
-        0 for the pre-contrast phase, 1 for the first post-contrast phase, and so on in time order.
+        0 for the pre-contrast phase, 1 for the first post-contrast phase, and so on in time order; of channels from 0.
     time_s : float or None
         Seconds since the first post-contrast phase (negative before it); None when the files do not tell.
     evidence : str
         What decided role and time: the name of the DICOM tag, "file order", "chosen by the user" …
     files : tuple of str
         The files that the phase's pixels come from, in slice order (one file for an image file).
+    resolution_s : float or None
+        Seconds that the acquisition of the phase took.
+    since_injection_s : float or None
+        Seconds since the injection of the contrast agent, where the files tell when it began.
+    contradictions : tuple of str
+        Tags that say otherwise than those that decided.
 
     Raises
     ------
@@ -36,32 +42,51 @@ class Phase:
     time_s: float | None = None
     evidence: str = ""
     files: tuple = field(default=(), repr=False)
+    resolution_s: float | None = None
+    since_injection_s: float | None = None
+    contradictions: tuple = ()
 
     def __post_init__(self):
         if self.role not in ROLES:
             raise BadInput(f"A phase is {' or '.join(ROLES)}, not {self.role!r}")
-        if (self.role == "pre") != (self.number == 0):
+        if self.role != "channel" and (self.role == "pre") != (self.number == 0):
             raise BadInput("Phase 0 is the pre-contrast phase and no other", f"role {self.role}, number {self.number}")
 
     @property
     def name(self):
         """str: the short name used in recipes and on the screen: ``pre``, ``post1``, ``post2`` …"""
-        return "pre" if self.role == "pre" else f"post{self.number}"
+        return "pre" if self.role == "pre" else f"{self.role}{self.number}"
 
     @property
     def title(self):
         """str: the name with the time, for people, such as ``Post 1 (+0 s)``."""
-        name = "Pre" if self.role == "pre" else f"Post {self.number}"
+        name = "Pre" if self.role == "pre" else f"{self.role.capitalize()} {self.number}"
         return name if self.time_s is None else f"{name} ({self.time_s:+.0f} s)"
 
     def to_json(self):
         """dict: the phase without its file names (they can identify a patient)."""
-        return {"role": self.role, "number": self.number, "time_s": self.time_s, "evidence": self.evidence}
+        return {
+            "role": self.role,
+            "number": self.number,
+            "time_s": self.time_s,
+            "evidence": self.evidence,
+            "resolution_s": self.resolution_s,
+            "since_injection_s": self.since_injection_s,
+            "contradictions": list(self.contradictions),
+        }
 
     @classmethod
     def from_json(cls, record):
         """Return the phase that `to_json` described."""
-        return cls(record["role"], int(record["number"]), record.get("time_s"), record.get("evidence", ""))
+        return cls(
+            record["role"],
+            int(record["number"]),
+            record.get("time_s"),
+            record.get("evidence", ""),
+            resolution_s=record.get("resolution_s"),
+            since_injection_s=record.get("since_injection_s"),
+            contradictions=tuple(record.get("contradictions", ())),
+        )
 
 
 @dataclass(frozen=True)
@@ -76,6 +101,12 @@ class DceExam:
         One for each phase, float32, all on one grid.
     notes : tuple of str
         Sentences worth reading: contradictory tags, phases that had to be resampled, times unknown …
+    spacing_known : bool
+        False when the files do not tell the voxel size: it is 1 mm then, and lengths mean nothing.
+    motion : tuple of Motion
+        What motion correction did to each phase; empty without it.
+    enhancement : Enhancement or None
+        Mean enhancement of the breast over the phases, where it was measured.
 
     Raises
     ------
@@ -86,6 +117,9 @@ class DceExam:
     phases: tuple
     volumes: tuple
     notes: tuple = ()
+    spacing_known: bool = True
+    motion: tuple = ()
+    enhancement: object = None
 
     def __post_init__(self):
         if not self.phases:

@@ -36,6 +36,8 @@ def reason_to_leave_out(header):
         return f"modality {header.modality}, not MR"
     if min(header.shape) < 1:
         return "holds no image"
+    if header.frames > 1 and header.frame is None:
+        return "several frames in one file of the classic kind, without their places"
     kinds = _kinds(header)
     for words, reason in TYPE_REASONS:
         if kinds & words:

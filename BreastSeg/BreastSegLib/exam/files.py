@@ -9,11 +9,15 @@ import numpy as np
 
 from ..errors import BadInput
 from ..volume import Geometry, Volume
-from .grid import check_size
+from .dce import Phase, number_phases
+from .grid import check_size, check_voxels, size_note
 from .nifti import check_whole
 from .pixels import plain_path
+from .scan import ExamScan
 
-ENDINGS = (".nii", ".nii.gz", ".nrrd", ".mha")
+ENDINGS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+SHORTEST_STEP_S = 2.0
+LONGEST_NRRD_HEADER = 65536  # bytes
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,17 @@ class ImageFile:
         Of one volume.
     volumes : int
         1 for a 3D file, the number of time points for a 4D file.
+    times : tuple of float or None
+        Seconds of each time point, where the header tells.
+    vector : bool
+        Whether the time points are the components of each voxel, as in Slicer's sequence files.
     """
 
     path: Path
     geometry: Geometry
     volumes: int = 1
+    times: tuple | None = None
+    vector: bool = False
 
 
 def open_files(paths):
@@ -67,6 +77,61 @@ def open_files(paths):
     return files, _order_notes(paths)
 
 
+def describe_files(files, notes=(), first="pre", evidence=""):
+    """Return the `ExamScan` of phase files in order.
+
+    Parameters
+    ----------
+    files : sequence of ImageFile
+        From `open_files`.
+    notes : sequence of str
+    first : {'pre', 'post', 'channel'}
+        Role of the first volume: phases are pre first, unless none of them is before contrast; ``channel`` when the
+        files are a model's channels.
+    evidence : str
+        What told the order; the order in which the files were given when empty.
+    """
+    paths = [str(file.path) for file in files for _ in range(file.volumes)]
+    if not evidence:
+        evidence = "order of the volumes in the 4D file" if files[0].volumes > 1 else "order of the files"
+    times = files[0].times or [None] * len(paths)
+    if first == "channel":
+        phases = tuple(Phase("channel", k, None, evidence, (path,)) for k, path in enumerate(paths))
+    else:
+        told = "; time: header of the file" if files[0].times else ""
+        roles = [first, *["post"] * (len(paths) - 1)]
+        rows = [(role, time, evidence + told, [path]) for role, time, path in zip(roles, times, paths)]
+        phases = number_phases(rows)
+    reference = files[min(1, len(files) - 1)].geometry
+    note = size_note(reference)
+    return ExamScan(phases, (), (*notes, *([note] if note else [])), reference)
+
+
+def read_phases(files, scan, report):
+    """Return the volumes of phase files, each on its own grid.
+
+    Parameters
+    ----------
+    files : sequence of ImageFile
+    scan : ExamScan
+        From `describe_files`.
+    report : callable
+        Called as ``report(stage, done, total)``; may raise `Cancelled`.
+    """
+    volumes = []
+    for done, file in enumerate(files):
+
+        def again(done=done):
+            report("Reading", done, len(files))
+
+        again()
+        volumes += read_volumes(file, again)
+        for volume, phase in zip(volumes[-file.volumes :], scan.phases[len(volumes) - file.volumes :]):
+            check_voxels(volume.array, phase.name, again)
+    report("Reading", len(files), len(files))
+    return volumes
+
+
 def read_volumes(file, report=None):
     """Return the float32 volumes of an `ImageFile`, one or, for a 4D file, one for each time point.
 
@@ -87,11 +152,15 @@ def read_volumes(file, report=None):
     try:
         with plain_path(file.path) as readable:
             # A 4D file is kept in its own type and converted volume by volume: less memory at the peak.
-            kind = sitk.sitkFloat32 if file.volumes == 1 else sitk.sitkUnknown
+            kind = sitk.sitkFloat32 if file.volumes == 1 and not file.vector else sitk.sitkUnknown
             image = sitk.ReadImage(str(readable), kind)
     except RuntimeError as error:
         raise BadInput("The image file is damaged or incomplete", file.path, "Export it again") from error
-    view = sitk.GetArrayViewFromImage(image).reshape(file.volumes, *file.geometry.shape)
+    view = sitk.GetArrayViewFromImage(image)
+    if file.vector:
+        view = view.reshape(*file.geometry.shape, file.volumes)
+        return [Volume(view[..., k].astype(np.float32), file.geometry) for k in range(file.volumes)]
+    view = view.reshape(file.volumes, *file.geometry.shape)
     return [Volume(view[k].astype(np.float32), file.geometry) for k in range(file.volumes)]
 
 
@@ -118,13 +187,11 @@ def _open(path, alone):
             reader.ReadImageInformation()
     except RuntimeError as error:
         raise BadInput(_why(error), path, "Export it again as .nii.gz or .nrrd") from error
-    if reader.GetNumberOfComponents() > 1:
-        raise BadInput(
-            f"The image has {reader.GetNumberOfComponents()} values in each voxel, not one",
-            path,
-            "Give each phase as a 3D file",
-        )
-    size, dimension = reader.GetSize(), reader.GetDimension()
+    size, dimension, components = reader.GetSize(), reader.GetDimension(), reader.GetNumberOfComponents()
+    vector = components > 1 and alone and dimension == 3 and _is_sequence(path, reader)
+    if components > 1 and not vector:
+        what = f"The image has {components} values in each voxel, not one"
+        raise BadInput(what, path, "Give each phase as a 3D file")
     if dimension == 4 and size[3] > 1 and not alone:
         raise BadInput(f"The file holds {size[3]} volumes", path, "Give a 4D file alone, or each phase as a 3D file")
     if dimension not in (3, 4):
@@ -137,7 +204,54 @@ def _open(path, alone):
     except BadInput as error:
         raise BadInput(error.what, f"{path}, {error.where}", error.hint) from error
     check_size(geometry, path)
-    return ImageFile(path, geometry, size[3] if dimension == 4 else 1)
+    count = components if vector else size[3] if dimension == 4 else 1
+    return ImageFile(path, geometry, count, _times(reader, count), vector)
+
+
+def _is_sequence(path, reader):
+    """bool: whether the components of a NRRD file are time points: a list axis, not colours or vectors."""
+    if any(key.lower().endswith("index values") for key in reader.GetMetaDataKeys()):
+        return True
+    # SimpleITK does not tell the kind of the axis that it takes for components.
+    with open(path, "rb") as stream:
+        header = stream.read(LONGEST_NRRD_HEADER)
+    kinds = re.search(rb"^kinds:(.*)$", header, re.MULTILINE) if header.startswith(b"NRRD") else None
+    return kinds is not None and b"list" in kinds[1].split()
+
+
+def _times(reader, count):
+    """Return the seconds of the volumes of a file as its header tells, or None.
+
+    Slicer's sequence files list them; NIfTI has a time step, which counts only when it is as long as a phase: many
+    programs leave it at 1.
+    """
+    if count < 2:
+        return None
+    data = {key.lower(): reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}
+    listed = next((value for key, value in data.items() if key.endswith("index values")), "")
+    unit = next((value for key, value in data.items() if key.endswith("index unit")), "s").strip().lower()
+    scale = {"s": 1.0, "sec": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3}.get(unit)
+    try:
+        times = tuple(float(value) * scale for value in listed.split()) if scale else ()
+    except ValueError:
+        times = ()
+    if len(times) == count and all(b > a for a, b in zip(times, times[1:])):
+        return times
+    step = _number(data.get("pixdim[4]")) * {8: 1.0, 16: 1e-3, 24: 1e-6}.get(_units(data), 0.0)
+    return tuple(k * step for k in range(count)) if step >= SHORTEST_STEP_S else None
+
+
+def _units(data):
+    """Return the NIfTI code of the time unit: 8 seconds, 16 milliseconds, 24 microseconds."""
+    return int(_number(data.get("xyzt_units"))) & 0x38
+
+
+def _number(text):
+    try:
+        value = float(text or 0)
+    except ValueError:
+        return 0.0
+    return value if np.isfinite(value) else 0.0
 
 
 def _why(error):

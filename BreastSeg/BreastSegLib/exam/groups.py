@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import BadInput
+from .decisions import ask
 from .derived import dixon_kind, reason_to_leave_out
 from .phases import repeats
 from .stack import normal_of
 
 SAME_DIRECTION = 0.996  # cosine of 5°
-CHOOSE = "Give a folder with the dynamic series only, or the phases as image files in order (pre first)"
 
 
 @dataclass
@@ -24,11 +24,17 @@ class Series:
         Dixon kind, "" for none.
     points : int
         Images at the fullest slice place.
+    answer : str
+        How the user names the series: its number, with the kind or a count where several have the number.
+    title : str
+        The same for reading.
     """
 
     headers: list
     kind: str
     points: int
+    answer: str = ""
+    title: str = ""
 
     @property
     def first(self):
@@ -66,47 +72,79 @@ def split_series(headers):
     ]
     series = [Series(rows, key[1], repeats(rows)) for key, rows in kept.items()]
     series.sort(key=lambda s: (s.first.number is None, s.first.number or 0, s.kind, s.first.echo or 0))
+    _name(series)
     return series, sorted(left_out)
 
 
-def choose(series):
-    """Return the series of the dynamic and those left out with the reason.
+def _name(series):
+    """Give each series the answer and the title that tell it from the others."""
+    for one in series:
+        same = [s for s in series if s.first.number == one.first.number]
+        number = "none" if one.first.number is None else str(one.first.number)
+        alone = len(same) == 1
+        own_kind = one.kind and sum(s.kind == one.kind for s in same) == 1
+        count = next(k for k, s in enumerate(same) if s is one) + 1
+        one.answer = number if alone and number != "none" else f"{number}:{one.kind if own_kind else count}"
+        one.title = one.name
+        if not (alone or own_kind):
+            echo = "" if one.first.echo is None else f", echo time {one.first.echo:g} ms"
+            one.title += f" ({count} of {len(same)} with this number{echo})"
+
+
+def choose(series, findings):
+    """Return the series of the dynamic; those left out go into `findings`, with the reason.
 
     Raises
     ------
+    Undecided
+        If two groups of series could both be the dynamic.
     BadInput
-        If two groups of series could both be the dynamic, or the dynamic is enhanced multi-frame.
+        If the user chose series that are not there.
     """
-    classic = [s for s in series if not (s.first.enhanced or s.first.frames > 1)]
-    frames = [s for s in series if s not in classic]
+    chosen = findings.decided("series")
+    if chosen is not None:
+        return _chosen(series, chosen, findings)
     groups = []
-    for one in classic:
+    for one in series:
         home = next((group for group in groups if not difference(group[0], one)), None)
         groups.append([one]) if home is None else home.append(one)
     sizes = [sum(s.points for s in group) for group in groups]
-    if frames and max(sizes, default=0) < 2:
-        raise BadInput(
-            "Enhanced multi-frame DICOM is recognised but cannot be read yet",
-            ", ".join(s.name for s in frames),
-            "Export it as classic DICOM (one file per slice), or give the phases as image files in order (pre first)",
-        )
-    if not groups:
-        return [], []
     best = [group for group, size in zip(groups, sizes) if size == max(sizes)]
     water = [group for group in best if group[0].kind == "water"]
     # Of a Dixon acquisition the water images are the fat-suppressed dynamic; the others repeat as often.
     if len(best) > 1 and len(water) == 1 and all(group[0].kind for group in best):
         best = water
     if len(best) > 1:
-        listed = " or ".join(", ".join(s.name for s in group) for group in best)
+        listed = " or ".join(", ".join(s.title for s in group) for group in best)
         times = max(sizes)
-        raise BadInput(
-            f"Several series could be the dynamic, each with {times} time point{'s' * (times > 1)}", listed, CHOOSE
-        )
-    chosen = best[0]
-    left_out = [(s.name, f"not like the dynamic: {difference(chosen[0], s)}") for s in classic if s not in chosen]
-    left_out += [(s.name, "enhanced multi-frame, not read yet") for s in frames]
-    return chosen, left_out
+        what = f"Several series could be the dynamic, each with {times} time point{'s' * (times > 1)}"
+        raise ask("series", what, listed, [_choice(group) for group in best])
+    findings.left_out += [
+        (s.name, f"not like the dynamic: {difference(best[0][0], s)}") for s in series if s not in best[0]
+    ]
+    return best[0]
+
+
+def _choice(group):
+    """Return one possible answer and its text."""
+    return ",".join(s.answer for s in group), ", ".join(s.title for s in group)
+
+
+def _chosen(series, text, findings):
+    """Return the series that the user named: ``5,6,7``, ``5:water`` for one Dixon kind, ``5:2`` for the second 5."""
+    wanted = [part.strip() for part in text.split(",") if part.strip()]
+    found = []
+    for part in wanted:
+        number, _, kind = part.partition(":")
+        match = [s for s in series if s.answer == part] or [
+            s for s in series if str(s.first.number) == number and (not kind or s.kind == kind)
+        ]
+        if not match:
+            names = ", ".join(dict.fromkeys(s.answer for s in series))
+            raise BadInput(f"There is no series {part} that could be a phase", hint=f"Possible: {names}")
+        found += [s for s in match if s not in found]
+    findings.left_out += [(s.name, "not among the series that the user chose") for s in series if s not in found]
+    return found
 
 
 def difference(one, other):

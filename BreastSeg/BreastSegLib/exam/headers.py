@@ -1,16 +1,14 @@
-"""The few DICOM tags that say what an image is, read from the files of a folder without their pixels."""
+"""What one DICOM image says about itself, in the terms that phase finding needs."""
 
-import os
 import re
-import warnings
 from dataclasses import dataclass, field
-from datetime import date
-from pathlib import Path
 
-from ..errors import BadInput
+from .elements import DIRECTORY, read_elements
+from .pixels import PixelLayout, SliceRef
+from .times import moment, moment_of_stamp
 
 # Nothing of a patient beyond what tells two patients apart; those values never leave this room (see `Header`).
-TAGS = (
+KEYWORDS = (
     "SOPClassUID",
     "SOPInstanceUID",
     "Modality",
@@ -20,15 +18,26 @@ TAGS = (
     "PatientBirthDate",
     "StudyInstanceUID",
     "StudyDate",
+    "StudyDescription",
     "SeriesInstanceUID",
     "SeriesNumber",
     "SeriesDescription",
+    "ProtocolName",
+    "BodyPartExamined",
+    "ReceiveCoilName",
     "InstanceNumber",
     "AcquisitionNumber",
     "ImageType",
     "Rows",
     "Columns",
+    "SamplesPerPixel",
     "NumberOfFrames",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "RescaleSlope",
+    "RescaleIntercept",
     "PixelSpacing",
     "ImagePositionPatient",
     "ImageOrientationPatient",
@@ -54,14 +63,17 @@ TAGS = (
     "DiffusionBValue",
     "ContrastBolusAgent",
     "ContrastBolusStartTime",
+    "00190010:LO",
+    "0019105a:FL",
 )
 ENHANCED = {"1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4"}
-PROGRESS_EVERY = 20
+BREAST = r"breast|mamm|brust|bilateral[ _]?dyn|vibrant|\bbr[-_ ]?mri|seno|sein\b|mama"
+LONGEST_PHASE_S = 900.0
 
 
 @dataclass(frozen=True)
 class Header:
-    """What one DICOM image says about itself.
+    """What one DICOM image (a file, or one frame of an enhanced file) says about itself.
 
     `patient`, `description` and `path` can identify a person: they serve comparisons and reading only and are kept out
     of `repr`, notes and errors.
@@ -82,20 +94,30 @@ class Header:
     frames : int
     enhanced : bool
         Whether the file is of an enhanced multi-frame class.
+    frame : int or None
+        Which frame of its file this is, from 0; None for a file with one image.
     spacing : tuple of float or None
         Along (x, y) in mm.
     position, orientation : tuple of float or None
         LPS.
     moments : dict
         Clock name (``content``, ``acquisition``, ``series``, ``bolus``) to (day number or None, seconds of the day).
-    trigger, echo, repetition, flip, resolution : float or None
-        Trigger time in s, echo and repetition time in ms, degrees, temporal resolution in s.
+    trigger, offset, echo, repetition, flip, resolution : float or None
+        Trigger time and temporal position offset in s, echo and repetition time in ms, degrees, temporal resolution
+        in s.
     temporal : int or None
-        Temporal position identifier.
+        Temporal position identifier or index.
+    breast : str
+        Which tag speaks of a breast exam; "" when none does.
+    layout : PixelLayout or None
+        Where the pixels lie when they can be read without decoding.
+    slope, intercept : float
+        Rescaling of a frame of an enhanced file.
     """
 
     path: str = field(repr=False)
     sop: str = ""
+    sop_class: str = ""
     modality: str = ""
     manufacturer: str = ""
     patient: tuple = field(default=(), repr=False)
@@ -110,6 +132,7 @@ class Header:
     shape: tuple = (0, 0)
     frames: int = 1
     enhanced: bool = False
+    frame: int | None = None
     spacing: tuple | None = None
     position: tuple | None = None
     orientation: tuple | None = None
@@ -117,6 +140,7 @@ class Header:
     frame_of_reference: str = ""
     moments: dict = field(default_factory=dict, repr=False)
     trigger: float | None = None
+    offset: float | None = None
     temporal: int | None = None
     temporal_count: int | None = None
     resolution: float | None = None
@@ -127,6 +151,15 @@ class Header:
     sequence: str = ""
     b_value: float | None = None
     agent: bool = False
+    breast: str = ""
+    layout: PixelLayout | None = field(default=None, repr=False)
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    @property
+    def slice_ref(self):
+        """SliceRef: where the pixels of this image are."""
+        return SliceRef(self.path, self.image_name, self.shape, self.layout, self.frame, self.slope, self.intercept)
 
     @property
     def series_name(self):
@@ -135,220 +168,173 @@ class Header:
 
     @property
     def image_name(self):
-        """str: series and instance number."""
-        return self.series_name if self.instance is None else f"{self.series_name}, image {self.instance}"
+        """str: series and instance number, and the frame of an enhanced file."""
+        name = self.series_name if self.instance is None else f"{self.series_name}, image {self.instance}"
+        return name if self.frame is None else f"{name}, frame {self.frame + 1}"
 
+    @property
+    def study_key(self):
+        """tuple of str: what tells studies apart, patients included."""
+        return (*self.patient, self.study or self.study_date)
 
-def read_headers(folder, report=None):
-    """Read the headers of all DICOM files below `folder`.
-
-    Parameters
-    ----------
-    folder : str or Path
-    report : callable, optional
-        Called as ``report(stage, done, total)``; may raise `Cancelled`.
-
-    Returns
-    -------
-    headers : list of Header
-        In no particular order.
-    notes : list of str
-        How many files were skipped, and why.
-
-    Raises
-    ------
-    BadInput
-        If the folder is missing, is no folder, cannot be read or holds no DICOM file.
-    """
-    files = _files(folder)
-    headers, others, damaged = [], 0, 0
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for done, path in enumerate(files):
-            if report is not None and done % PROGRESS_EVERY == 0:
-                report("Reading", done, len(files))
-            if not _looks_like_dicom(path):
-                others += 1
-                continue
-            header = read_header(path)
-            if header is None:
-                damaged += 1
-            elif not header.sop.startswith("DICOMDIR"):
-                headers.append(header)
-    if not headers:
-        hint = (
-            "Choose the folder with the DICOM files of one exam; give image files (NIfTI, NRRD) one by one, in order"
-        )
-        seen = "damaged files only" if damaged else f"{others} other file{'s' * (others != 1)}"
-        raise BadInput("The folder holds no readable DICOM image", f"{folder}: {seen}", hint)
-    notes = []
-    if others:
-        notes.append(f"{_count(others, 'file')} in the folder {'is' if others == 1 else 'are'} not DICOM and skipped.")
-    if damaged:
-        notes.append(f"{_count(damaged, 'DICOM file')} {'is' if damaged == 1 else 'are'} damaged and skipped.")
-    return headers, notes
+    @property
+    def is_directory(self):
+        """bool: whether the file is a DICOMDIR, which holds no image."""
+        return self.sop_class == DIRECTORY
 
 
 def read_header(path):
-    """Return the `Header` of one DICOM file, or None when it is damaged."""
-    import pydicom
-
+    """Return the `Header` of one DICOM file; None when it is damaged, False when it is not DICOM."""
     try:
-        # Opened here: pydicom then meets no path that it could not encode.
-        with open(path, "rb") as stream:
-            dataset = pydicom.dcmread(stream, stop_before_pixels=True, specific_tags=list(TAGS), force=True)
-            return _header(path, dataset)
-    except Exception:  # noqa: BLE001 - damaged bytes make the parser raise almost any exception
+        elements = read_elements(path, KEYWORDS)
+        return False if elements is None else header_of(path, elements)
+    except Exception:  # noqa: BLE001 - damaged bytes make a parser raise almost any exception
         return None
 
 
-def _files(folder):
-    root = Path(folder)
-    if not root.exists():
-        raise BadInput("The folder does not exist", folder, "Check the path")
-    if not root.is_dir():
-        raise BadInput(
-            "This is a file, not a folder of DICOM files", folder, "Give its folder, or the phases as files in order"
-        )
-
-    def refuse(error):
-        raise BadInput(f"A folder cannot be read: {error.strerror}", folder, "Check the permissions")
-
-    found = [os.path.join(where, name) for where, _, names in os.walk(root, onerror=refuse) for name in names]
-    if not found:
-        raise BadInput("The folder is empty", folder, "Choose the folder with the DICOM files of one exam")
-    return sorted(found)
-
-
-def _looks_like_dicom(path):
-    try:
-        with open(path, "rb") as stream:
-            start = stream.read(132)
-    except OSError:
-        return False
-    # Files without preamble begin with a tag of group 2 or 8, mostly little endian.
-    return start[128:132] == b"DICM" or start[:2] in (b"\x02\x00", b"\x08\x00") and len(start) == 132
-
-
-def _header(path, d):
-    sop_class = _text(d, "SOPClassUID")
-    media = getattr(d, "file_meta", {}).get("MediaStorageSOPClassUID", "")
-    if "1.2.840.10008.1.3.10" in (sop_class, str(media)):
-        return Header(path, sop="DICOMDIR")
-    if not sop_class and not _text(d, "Modality") and d.get("Rows") is None:
-        return None
-    spacing = _numbers(d, "PixelSpacing", 2)
-    gap = _number(d, "SpacingBetweenSlices") or _number(d, "SliceThickness")
-    options = {part.upper() for part in _parts(d, "ScanOptions")}
+def header_of(path, elements):
+    """Return the `Header` that the elements of a file make, or None when they say nothing about an image."""
+    t = elements.texts
+    sop_class = t.get("SOPClassUID", "")
+    if not sop_class and not t.get("Modality") and "Rows" not in t:
+        # A DICOMDIR has no SOP class in its data set.
+        return Header(path, sop_class=DIRECTORY) if elements.directory else None
+    spacing = numbers(t, "PixelSpacing", 2)
+    gap = number(t, "SpacingBetweenSlices") or number(t, "SliceThickness")
+    options = {part.upper() for part in parts(t, "ScanOptions")}
     return Header(
         path,
-        _text(d, "SOPInstanceUID"),
-        _text(d, "Modality").upper(),
-        _text(d, "Manufacturer"),
-        tuple(_text(d, name) for name in ("PatientID", "PatientName", "PatientBirthDate")),
-        _text(d, "StudyInstanceUID"),
-        _text(d, "StudyDate"),
-        _text(d, "SeriesInstanceUID"),
-        _integer(d, "SeriesNumber"),
-        _text(d, "SeriesDescription").lower(),
-        _integer(d, "InstanceNumber"),
-        _integer(d, "AcquisitionNumber"),
-        tuple(part.upper() for part in _parts(d, "ImageType")),
-        (_integer(d, "Rows") or 0, _integer(d, "Columns") or 0),
-        _integer(d, "NumberOfFrames") or 1,
+        t.get("SOPInstanceUID", ""),
+        sop_class,
+        t.get("Modality", "").upper(),
+        t.get("Manufacturer", ""),
+        (t.get("PatientID", ""), t.get("PatientName", ""), t.get("PatientBirthDate", "")),
+        t.get("StudyInstanceUID", ""),
+        t.get("StudyDate", ""),
+        t.get("SeriesInstanceUID", ""),
+        integer(t, "SeriesNumber"),
+        t.get("SeriesDescription", "").lower(),
+        integer(t, "InstanceNumber"),
+        integer(t, "AcquisitionNumber"),
+        tuple(part.upper() for part in parts(t, "ImageType")),
+        (integer(t, "Rows") or 0, integer(t, "Columns") or 0),
+        integer(t, "NumberOfFrames") or 1,
         sop_class in ENHANCED,
+        None,
         # PixelSpacing is written rows first: the distance along y comes before that along x.
         None if spacing is None or min(spacing) <= 0 else spacing[::-1],
-        _numbers(d, "ImagePositionPatient", 3),
-        _numbers(d, "ImageOrientationPatient", 6),
+        numbers(t, "ImagePositionPatient", 3),
+        numbers(t, "ImageOrientationPatient", 6),
         abs(gap) if gap else None,
-        _text(d, "FrameOfReferenceUID"),
-        _moments(d),
-        _scaled(_number(d, "TriggerTime"), 1e-3),
-        _integer(d, "TemporalPositionIdentifier"),
-        _integer(d, "NumberOfTemporalPositions"),
-        _scaled(_number(d, "TemporalResolution"), 1e-3),
-        _number(d, "EchoTime"),
-        _number(d, "RepetitionTime"),
-        _number(d, "FlipAngle"),
+        t.get("FrameOfReferenceUID", ""),
+        _moments(t),
+        scaled(number(t, "TriggerTime"), 1e-3),
+        None,
+        integer(t, "TemporalPositionIdentifier"),
+        integer(t, "NumberOfTemporalPositions"),
+        _resolution(t),
+        number(t, "EchoTime"),
+        number(t, "RepetitionTime"),
+        number(t, "FlipAngle"),
         bool(options & {"FS", "FSA", "SPIR", "SPAIR", "SFS"}) if options else None,
-        _text(d, "SequenceName").lower(),
-        _number(d, "DiffusionBValue"),
-        _text(d, "ContrastBolusAgent").strip().lower() not in ("", "none", "no", "n/a"),
+        t.get("SequenceName", "").lower(),
+        number(t, "DiffusionBValue"),
+        has_agent(t.get("ContrastBolusAgent", "")),
+        _breast(t),
+        layout_of(elements),
     )
 
 
-def _moments(d):
-    result = {}
-    for name, day, time in (
-        ("content", "ContentDate", "ContentTime"),
-        ("acquisition", "AcquisitionDate", "AcquisitionTime"),
-        ("series", "SeriesDate", "SeriesTime"),
-        ("bolus", "AcquisitionDate", "ContrastBolusStartTime"),
-    ):
-        seconds = seconds_of_day(_text(d, time))
-        if seconds is not None:
-            result[name] = (day_number(_text(d, day)), seconds)
-    stamp = _text(d, "AcquisitionDateTime")
-    if "acquisition" not in result and seconds_of_day(stamp[8:]) is not None:
-        result["acquisition"] = (day_number(stamp[:8]), seconds_of_day(stamp[8:]))
-    return result
-
-
-def seconds_of_day(text):
-    """Return the seconds since midnight of a DICOM time (``HHMMSS.FFFFFF``, also with colons), or None."""
-    match = re.match(r"(\d\d):?(\d\d):?(\d\d(?:\.\d*)?)", text.strip())
-    if not match or int(match[1]) > 23 or int(match[2]) > 59 or float(match[3]) >= 61:
+def layout_of(elements, slope=None, intercept=None, frame=0):
+    """Return the `PixelLayout` of a file or of one of its frames, or None when the pixels need decoding."""
+    t = elements.texts
+    bits, stored, high, signed = (
+        integer(t, name) for name in ("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
+    )
+    shape = (integer(t, "Rows") or 0, integer(t, "Columns") or 0)
+    count = (integer(t, "NumberOfFrames") or 1) * shape[0] * shape[1]
+    plain = elements.offset is not None and bits in (8, 16, 32) and stored and high == stored - 1 and stored <= bits
+    if not plain or (integer(t, "SamplesPerPixel") or 1) != 1 or elements.length < count * bits // 8:
         return None
-    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
+    return PixelLayout(
+        elements.offset + frame * shape[0] * shape[1] * bits // 8,
+        bits,
+        stored,
+        signed == 1,
+        elements.big,
+        (number(t, "RescaleSlope") or 1.0) if slope is None else slope,
+        (number(t, "RescaleIntercept") or 0.0) if intercept is None else intercept,
+    )
 
 
-def day_number(text):
-    """Return the day number of a DICOM date (``YYYYMMDD``), or None."""
-    match = re.fullmatch(r"(\d{4})\.?(\d\d)\.?(\d\d)", text.strip())
+def has_agent(text):
+    """bool: whether a contrast agent tag names one."""
+    return text.strip().lower() not in ("", "none", "no", "n/a")
+
+
+def _moments(t):
+    result = {
+        "content": moment(t.get("ContentDate", ""), t.get("ContentTime", "")),
+        "acquisition": moment(t.get("AcquisitionDate", ""), t.get("AcquisitionTime", ""))
+        or moment_of_stamp(t.get("AcquisitionDateTime", "")),
+        "series": moment(t.get("SeriesDate", ""), t.get("SeriesTime", "")),
+        "bolus": moment(t.get("AcquisitionDate", ""), t.get("ContrastBolusStartTime", "")),
+    }
+    return {name: value for name, value in result.items() if value is not None}
+
+
+def _resolution(t):
+    """Return the seconds that one phase took, or None: Temporal Resolution, else GE's duration (0019,105a) in µs."""
+    value = scaled(number(t, "TemporalResolution"), 1e-3)
+    if value is None and t.get("00190010", "").startswith("GEMS_ACQU"):
+        value = scaled(number(t, "0019105a"), 1e-6)
+    return value if value is not None and 0 < value < LONGEST_PHASE_S else None
+
+
+def _breast(t):
+    """Return the name of the tag that speaks of a breast exam, or ""."""
+    for keyword, name in (
+        ("BodyPartExamined", "body part"),
+        ("StudyDescription", "study description"),
+        ("SeriesDescription", "series description"),
+        ("ProtocolName", "protocol name"),
+        ("ReceiveCoilName", "coil name"),
+    ):
+        if re.search(BREAST, t.get(keyword, "").lower()):
+            return name
+    return ""
+
+
+def parts(texts, name):
+    """Return the values of an element as a tuple of texts."""
+    value = texts.get(name, "")
+    return tuple(part.strip() for part in value.split("\\")) if value else ()
+
+
+def numbers(texts, name, length):
+    """Return `length` numbers of an element, or None when there are not so many, or not plain ones."""
+    value = texts.get(name)
+    if not value:
+        return None
     try:
-        return date(*map(int, match.groups())).toordinal() if match else None
+        values = tuple(map(float, value.split("\\")))
     except ValueError:
         return None
+    return values if len(values) == length and all(-1e9 < v < 1e9 for v in values) else None
 
 
-def _text(d, name):
-    value = d.get(name)
-    return "" if value is None else str(value).strip()
-
-
-def _parts(d, name):
-    value = d.get(name)
-    if value is None:
-        return ()
-    return (value.strip(),) if isinstance(value, str) else tuple(str(part).strip() for part in value)
-
-
-def _number(d, name):
-    values = _numbers(d, name, 1)
+def number(texts, name):
+    """Return the one number of an element, or None."""
+    values = numbers(texts, name, 1)
     return values[0] if values else None
 
 
-def _numbers(d, name, length):
-    try:
-        values = (
-            tuple(float(part) for part in _parts(d, name))
-            if not isinstance(d.get(name), (int, float))
-            else (float(d[name].value),)
-        )
-    except ValueError:
-        return None
-    return values if len(values) == length and all(abs(v) < 1e9 for v in values) else None
-
-
-def _integer(d, name):
-    value = _number(d, name)
+def integer(texts, name):
+    """Return the one whole number of an element, or None."""
+    value = number(texts, name)
     return None if value is None else int(value)
 
 
-def _scaled(value, factor):
+def scaled(value, factor):
+    """Return a number times a factor; None stays None."""
     return None if value is None else value * factor
-
-
-def _count(number, noun):
-    return f"{number} {noun}{'s' * (number != 1)}"

@@ -1,4 +1,4 @@
-"""Time points from headers: split a series that holds several, and put those of all series in time order."""
+"""Time points from headers: split a series that holds several."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,15 @@ from .clocks import (
     NAMES,
     SAME_PHASE_S,
     SHORTEST_DYNAMIC_S,
+    Split,
     clock_values,
     clusters,
+    rank,
     split,
     vendor_of,
 )
-from .stack import check_placed, heights, normal_of, places_of
+from .decisions import BY_USER, ask
+from .stack import heights, normal_of, places_of
 
 DECIDE = "Give the phases as image files in order (pre first)"
 
@@ -50,44 +53,39 @@ def repeats(headers):
     return int(np.bincount(places_of(heights(headers, normal_of(headers[0])))).max())
 
 
-def time_points(series_list):
-    """Return the time points of the series of one dynamic, in order.
-
-    Parameters
-    ----------
-    series_list : list of list of Header
-        Each series that belongs to the dynamic.
-
-    Returns
-    -------
-    points : list of TimePoint
-    notes : list of str
-
-    Raises
-    ------
-    BadInput
-        If the tags do not tell the order, or contradict one another.
-    """
-    notes, parts = [], []
-    for headers in series_list:
-        check_placed(headers)
-        parts.append(_split_series(headers, notes))
-    if len(parts) == 1:
-        return parts[0], notes
-    return _merge(parts, notes), notes
-
-
-def _split_series(headers, notes):
+def points_of(headers, findings):
+    """Return the time points of one series, in order; see `between.time_points`."""
     name = headers[0].series_name
     places = places_of(heights(headers, normal_of(headers[0])))
     counts = np.bincount(places)
     if counts.max() == 1:
         return [_single(headers)]
     if counts.min() != counts.max():
-        raise _unequal(headers, places, counts)
+        return _without_incomplete(headers, places, counts, findings)
+    clock = findings.decided("clock", tuple(NAMES))
+    if clock is not None:
+        best = _by_choice(headers, places, clock)
+        others = [other for other in _usable(headers, places) if not np.array_equal(other.labels, best.labels)]
+        findings.doubts += [f"{NAMES[other.clock]}: another order" for other in others]
+        return _points(headers, best, findings, BY_USER)
+    found = _usable(headers, places)
+    if not found:
+        return _split_several(headers, places, counts, findings)
+    best = found[0]
+    for other in found[1:]:
+        if not np.array_equal(other.labels, best.labels):
+            what = f"The {NAMES[best.clock]} and the {NAMES[other.clock]} put the images in different orders"
+            choices = [(s.clock, f"order by {NAMES[s.clock]}") for s in found]
+            raise ask("clock", what, name, choices)
+        _compare(best, other, name, findings)
+    _count_again(headers, best, findings)
+    return _points(headers, best, findings)
+
+
+def _usable(headers, places):
+    """Return how each usable clock splits a series, the most trusted first."""
     found = []
-    order = IN_SERIES[vendor_of(headers[0].manufacturer)]
-    for clock in order:
+    for clock in IN_SERIES[vendor_of(headers[0].manufacturer)]:
         values = clock_values(headers, clock)
         found.append(None if values is None else split(values, places, clock))
     found = [s for s in found if s is not None]
@@ -100,34 +98,38 @@ def _split_series(headers, notes):
     if not found:
         number = clock_values(headers, "number")
         index = None if number is None else split(number, places, "number", 1)
-        if index is None:
-            raise _undecided(headers, counts)
-        found = [index]
-    best = found[0]
-    for other in found[1:]:
-        if not np.array_equal(other.labels, best.labels):
-            raise BadInput(
-                f"The {NAMES[best.clock]} and the {NAMES[other.clock]} put the images in different orders",
-                name,
-                DECIDE,
-            )
-        _compare(best, other, name, notes)
-    return _points(headers, best, name, notes)
+        found = [index] if index else []
+    return found
 
 
-def _points(headers, best, name, notes):
-    seconds, absolute, evidence = (
-        list(best.values),
-        best.clock if best.clock in BETWEEN_SERIES else "",
-        NAMES[best.clock],
-    )
-    if best.clock in ("temporal", "number"):
+def _by_choice(headers, places, clock):
+    """Return the split by the clock that the user chose."""
+    values = clock_values(headers, clock)
+    if values is None:
+        raise BadInput(f"Not all images have a {NAMES[clock]}", headers[0].series_name, "Choose another clock")
+    if clock == "instance":
+        labels = rank(values, places)
+        found = None if labels is None else Split(clock, labels, np.arange(labels.max() + 1.0))
+    else:
+        found = split(values, places, clock, 1 if clock in ("temporal", "number") else SAME_PHASE_S)
+    if found is None:
+        what = f"The {NAMES[clock]} does not tell the images of each place apart"
+        raise BadInput(what, headers[0].series_name, "Choose another clock")
+    return found
+
+
+def _points(headers, best, findings, why=""):
+    name, seconds = headers[0].series_name, list(best.values)
+    absolute = best.clock if best.clock in BETWEEN_SERIES else ""
+    evidence = NAMES[best.clock] + (f" ({why})" if why else "")
+    if best.clock in ("temporal", "number", "instance"):
         resolution = headers[0].resolution if best.clock == "temporal" else None
         seconds = [v * resolution if resolution else None for v in best.values]
         times = f"times are temporal resolution × position ({resolution:g} s)" if resolution else "times are unknown"
-        notes.append(f"No clock tells the phases of {name} apart: ordered by {evidence}, {times}.")
+        findings.notes.append(f"No clock tells the phases of {name} apart: ordered by {evidence}, {times}.")
     elif np.ptp(best.values) < SHORTEST_DYNAMIC_S and len(seconds) > 2:
-        notes.append(f"The {evidence} of {name} spans only {np.ptp(best.values):.0f} s: check the times.")
+        span = np.ptp(best.values)
+        findings.notes.append(f"The {evidence} of {name} spans only {span:.0f} s: check the times.")
     groups = [[h for h, label in zip(headers, best.labels) if label == k] for k in range(len(seconds))]
     return [TimePoint(group, s, evidence, absolute) for group, s in zip(groups, seconds)]
 
@@ -136,60 +138,120 @@ def _single(headers):
     return TimePoint(headers, None, "the only time point")
 
 
-def _compare(best, other, name, notes):
-    if "temporal" in (best.clock, other.clock):
+def _compare(best, other, name, findings):
+    if {"temporal", "offset"} & {best.clock, other.clock}:
         return
     one, two = np.ptp(best.values), np.ptp(other.values)
     if abs(one - two) > max(10, 0.1 * max(one, two)):
-        notes.append(
+        findings.doubts.append(f"{NAMES[other.clock]}: spans {two:.0f} s, not {one:.0f} s")
+        findings.notes.append(
             f"The phases of {name} span {one:.0f} s by {NAMES[best.clock]} (used) "
             f"and {two:.0f} s by {NAMES[other.clock]}."
         )
 
 
-def _undecided(headers, counts):
-    """Return the error for repeated images that no tag tells apart."""
+def _count_again(headers, best, findings):
+    """Note the tags that tell fewer time points apart: several images of one phase may have been taken for phases."""
+    count = len(best.values)
+    for clock in ("acquisition", "temporal"):
+        values = clock_values(headers, clock)
+        found = 1 if values is None else clusters(values, 1 if clock == "temporal" else SAME_PHASE_S)
+        if 1 < found < count and count % found == 0:
+            findings.doubts.append(f"{NAMES[clock]}: {found} time points, not {count}")
+            findings.notes.append(
+                f"The {NAMES[best.clock]} of {headers[0].series_name} tells {count} time points apart, the "
+                f"{NAMES[clock]} only {found}: check that no two phases are images of one."
+            )
+
+
+def _split_several(headers, places, counts, findings):
+    """Split images that no clock tells apart, as the user decided, or ask."""
     name, count = headers[0].series_name, int(counts.max())
     what = f"{count} images at each of {len(counts)} slice places"
-    for clock in ("trigger", "content", "acquisition", "temporal"):
+    for clock in ("trigger", "offset", "content", "acquisition", "reference", "temporal"):
         values = clock_values(headers, clock)
         distinct = 1 if values is None else clusters(values, 1 if clock == "temporal" else SAME_PHASE_S)
-        if 1 < distinct < count and count % distinct == 0:
-            return BadInput(
-                f"{what}, but {distinct} time points by {NAMES[clock]}: "
-                f"{count // distinct} images at each place and time",
-                name,
-                f"Keep one kind of image. {DECIDE}",
-            )
+        if not (1 < distinct < count and count % distinct == 0):
+            continue
+        each = count // distinct
+        kind = findings.decided("images", [str(k + 1) for k in range(each)])
+        apart = _counted_apart(headers, places)
+        if kind is not None and apart:
+            which = f"the {_ordinal(int(kind) - 1)} of the {each} images at each place and time is used"
+            findings.notes.append(f"In {name} {which} ({BY_USER}).")
+            return points_of(_one_kind(headers, places, values, each, int(kind) - 1), findings)
+        what += f", but {distinct} time points by {NAMES[clock]}: {each} images at each place and time"
+        if not apart:
+            raise BadInput(f"{what}, which no tag tells apart", name, DECIDE)
+        choices = [(k + 1, f"the {_ordinal(k)} of the {each} images at each place and time") for k in range(each)]
+        raise ask("images", what, name, choices)
     claims = headers[0].temporal_count
     claim = f" (the tags claim {claims} time points)" if claims and claims != count else ""
-    return BadInput(f"{what}{claim}, and no time, trigger or temporal position tells them apart", name, DECIDE)
+    what += f"{claim}, and no time, trigger or temporal position tells them apart"
+    if not _counted_apart(headers, places):
+        raise BadInput(what, name, DECIDE)
+    hint = f"{DECIDE}, or order by instance number"
+    raise ask("clock", what, name, [("instance", "order by instance number")], hint)
 
 
-def _unequal(headers, places, counts):
-    """Return the error for places that hold different numbers of images, naming the phases where the clocks tell."""
+def _counted_apart(headers, places):
+    """bool: whether the instance numbers tell the images of each place apart."""
+    values = clock_values(headers, "instance")
+    return values is not None and rank(values, places) is not None
+
+
+def _one_kind(headers, places, values, each, kind):
+    """Return every `each`-th image, from number `kind`, of each place in order of time and instance number."""
+    order = np.lexsort((clock_values(headers, "instance"), values, places))
+    first = np.concatenate([[0], np.cumsum(np.bincount(places))])[places[order]]
+    position = np.arange(len(order)) - first
+    return [headers[i] for i, p in zip(order, position) if p % each == kind]
+
+
+def _ordinal(index):
+    return ("first", "second", "third", "fourth")[index] if index < 4 else f"{index + 1}th"
+
+
+def _without_incomplete(headers, places, counts, findings):
+    """Return the complete time points of a series in which images are missing, if the user said so; or ask."""
     name, usual = headers[0].series_name, int(np.bincount(counts).argmax())
     odd = np.flatnonzero(counts != usual)
     what = f"{len(odd)} of {len(counts)} slice places hold another number of images than {usual}"
+    labels, lines = _nearest_points(headers, places, counts, usual)
+    if labels is None:
+        raise BadInput(f"Slices are missing or double: {what}", name, f"Export the series again. {DECIDE}")
+    table = np.zeros((labels.max() + 1, len(counts)), int)
+    np.add.at(table, (labels, places), 1)
+    whole = np.flatnonzero((table == 1).all(axis=1))
+    if findings.decided("incomplete", ("leave-out",)) and len(whole):
+        out = len(table) - len(whole)
+        findings.left_out.append((name, f"{out} incomplete time point{'s' * (out > 1)} (left out by the user)"))
+        if whole[0] > 0:
+            findings.after_lost |= {(h.path, h.frame) for h, label in zip(headers, labels) if label == whole[0]}
+        return points_of([h for h, label in zip(headers, labels) if label in whole], findings)
+    what = f"Slices are missing or double: {what} (in time order, {', '.join(lines)})"
+    if not len(whole):
+        raise BadInput(what, name, f"Export the series again. {DECIDE}")
+    hint = f"Export the series again, or use the {len(whole)} complete phases only"
+    raise ask("incomplete", what, name, [("leave-out", f"use the {len(whole)} complete phases only")], hint)
+
+
+def _nearest_points(headers, places, counts, usual):
+    """Return the time point that each image belongs to by the clock of the complete places, and what is wrong."""
     regular = np.isin(places, np.flatnonzero(counts == usual))
+    odd = np.flatnonzero(counts != usual)
     for clock in (*IN_SERIES[vendor_of(headers[0].manufacturer)], "temporal"):
         values = clock_values(headers, clock)
+        if values is None:
+            continue
         # Renumber the regular places without gaps.
-        part = (
-            None
-            if values is None
-            else split(
-                values[regular],
-                np.unique(places[regular], return_inverse=True)[1],
-                clock,
-                1 if clock == "temporal" else SAME_PHASE_S,
-            )
-        )
+        ranks = np.unique(places[regular], return_inverse=True)[1]
+        part = split(values[regular], ranks, clock, 1 if clock == "temporal" else SAME_PHASE_S)
         if part is None:
             continue
-        nearest = np.abs(values[:, None] - part.values[None]).argmin(axis=1)
+        labels = np.abs(values[:, None] - part.values[None]).argmin(axis=1)
         table = np.zeros((usual, len(counts)), int)
-        np.add.at(table, (nearest[~regular], places[~regular]), 1)
+        np.add.at(table, (labels, places), 1)
         lines = [
             f"phase {k + 1} has {kind} {len(where)} place{'s' * (len(where) > 1)}"
             for k in range(usual)
@@ -199,102 +261,5 @@ def _unequal(headers, places, counts):
             )
             if len(where)
         ]
-        what += f" (in time order, {', '.join(lines)})"
-        break
-    return BadInput(f"Slices are missing or double: {what}", name, f"Export the series again. {DECIDE}")
-
-
-def _merge(parts, notes):
-    """Return the time points of several series in one order."""
-    everything = [h for part in parts for point in part for h in point.headers]
-    orders = []
-    for clock in BETWEEN_SERIES:
-        values = clock_values(everything, clock)
-        if values is not None:
-            orders.append((clock, _on_clock(parts, clock, values)))
-    if not orders:
-        return _by_number(parts, notes)
-    clean = [(clock, spans) for clock, spans in orders if _apart(spans)]
-    if not clean:
-        names = ", ".join(NAMES[clock] for clock, _ in orders)
-        raise BadInput(
-            f"Series overlap in time or were acquired at the same time ({names})",
-            _names(parts),
-            f"Leave out the series that are no phases. {DECIDE}",
-        )
-    clock, spans = clean[0]
-    order = np.argsort([s[0] for s in spans])
-    for other, rows in clean[1:]:
-        if not np.array_equal(np.argsort([s[0] for s in rows]), order):
-            raise BadInput(
-                f"The {NAMES[clock]} and the {NAMES[other]} put the series in different orders", _names(parts), DECIDE
-            )
-    numbers = [parts[i][0].headers[0].number for i in order]
-    if None not in numbers and numbers != sorted(numbers):
-        notes.append(
-            f"The series numbers do not rise with the {NAMES[clock]} (in time order: {', '.join(map(str, numbers))})."
-        )
-    points = []
-    for i in order:
-        for point, seconds in zip(parts[i], spans[i]):
-            own = f" and {point.evidence}" if len(parts[i]) > 1 and point.evidence != NAMES[clock] else ""
-            points.append(TimePoint(point.headers, seconds, NAMES[clock] + own, clock))
-    if any(p.seconds is None for p in points):
-        points = [TimePoint(p.headers, None, p.evidence) for p in points]
-    return points
-
-
-def _on_clock(parts, clock, values):
-    """Return, for each series, the seconds of its time points on one wall clock."""
-    spans, start = [], 0
-    for part in parts:
-        size = sum(len(point.headers) for point in part)
-        own = values[start : start + size]
-        start += size
-        if len(part) == 1:
-            spans.append([float(own.min())])
-            continue
-        if part[0].absolute == clock:
-            edges = np.cumsum([0] + [len(point.headers) for point in part])
-            spans.append([float(own[a:b].min()) for a, b in zip(edges, edges[1:])])
-        elif part[0].seconds is None:
-            spans.append([float(own.min())] + [None] * (len(part) - 1))
-        else:
-            # The series' own clock counts from an unknown zero: tie its first phase to the series' start.
-            zero = part[0].seconds
-            spans.append([float(own.min()) + point.seconds - zero for point in part])
-    return spans
-
-
-def _apart(spans):
-    """bool: whether the series follow one another, at least two seconds apart."""
-    known = sorted([v for v in row if v is not None] for row in spans)
-    return all(b[0] - a[-1] >= SAME_PHASE_S for a, b in zip(known, known[1:]))
-
-
-def _by_number(parts, notes):
-    numbers = [part[0].headers[0].number for part in parts]
-    if None in numbers or len(set(numbers)) < len(numbers):
-        raise BadInput(
-            "The tags hold no clock and no series number that would tell the order of the series",
-            _names(parts),
-            DECIDE,
-        )
-    temporal = [{h.temporal for h in part[0].headers} for part in parts if len(part) == 1]
-    if len(temporal) == len(parts) and all(len(t) == 1 and None not in t for t in temporal):
-        index = [next(iter(t)) for t in temporal]
-        if len(set(index)) == len(index) and list(np.argsort(index)) != list(np.argsort(numbers)):
-            raise BadInput(
-                "Series number and temporal position put the series in different orders", _names(parts), DECIDE
-            )
-    order = np.argsort(numbers)
-    notes.append(
-        "No clock in the tags that all series have: the phases are ordered by series number, their times are unknown. "
-        "Check the order."
-    )
-    return [TimePoint(point.headers, None, "series number") for i in order for point in parts[i]]
-
-
-def _names(parts):
-    numbers = sorted(str(part[0].headers[0].number) for part in parts)
-    return "series " + ", ".join(numbers)
+        return labels, lines
+    return None, []

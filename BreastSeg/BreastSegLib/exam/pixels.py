@@ -3,87 +3,187 @@
 import os
 import shutil
 import tempfile
+import threading
 import warnings
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import BadInput
+from .decode import stored_values
+from .elements import IMPLICIT, open_unpacked
+from .values import integer, numbers
 
-NATIVE = {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99"}
+AGAIN = "Export the series again"
+_OWN = threading.local()
 
 
-def read_slice(path, name):
-    """Return the pixels of a DICOM file with one frame.
+@dataclass(frozen=True)
+class PixelLayout:
+    """Where the pixels of one slice lie in its file, and what they mean.
+
+    Parameters
+    ----------
+    offset : int
+        First byte.
+    bits, stored : int
+        Bits of each value, and how many of them are used (the low ones).
+    signed, big : bool
+        Two's complement; big endian.
+    slope, intercept : float
+        value = stored · slope + intercept.
+    """
+
+    offset: int
+    bits: int
+    stored: int
+    signed: bool = False
+    big: bool = False
+    slope: float = 1.0
+    intercept: float = 0.0
+
+    @property
+    def dtype(self):
+        """numpy.dtype: of the stored values."""
+        return np.dtype(f"{'>' if self.big else '<'}{'i' if self.signed else 'u'}{self.bits // 8}")
+
+
+@dataclass(frozen=True)
+class SliceRef:
+    """One slice of a phase: where its pixels are, and what it is called in messages.
 
     Parameters
     ----------
     path : str
     name : str
-        What the image is called in messages (a file name can hold a patient's name).
+        Without file name: a file name can hold a patient's name.
+    shape : tuple of int
+        Rows, columns.
+    layout : PixelLayout or None
+        None when the pixels need decoding.
+    frame : int or None
+        Frame of a multi-frame file.
+    slope, intercept : float
+        Of a frame that needs decoding: they stand in the frame's own header.
+    """
 
-    Returns
-    -------
-    numpy.ndarray
-        float32, (y, x), after Rescale Slope and Intercept.
+    path: str
+    name: str
+    shape: tuple
+    layout: PixelLayout | None = None
+    frame: int | None = None
+    slope: float = 1.0
+    intercept: float = 0.0
+
+
+def read_slice(ref, out):
+    """Read the pixels of a slice into `out`.
+
+    Parameters
+    ----------
+    ref : SliceRef
+    out : numpy.ndarray
+        float32, (y, x); filled with the values after Rescale Slope and Intercept.
 
     Raises
     ------
     BadInput
-        If the file is gone, truncated or compressed in a way that nothing here can decode.
+        If the file is gone, truncated, of another size than its header says, or compressed in a way that nothing here
+        can decode.
     """
+    array = _plain(ref) if ref.layout is not None else _decoded(ref)
+    if array.shape != out.shape:
+        raise BadInput("An image has another size than its header says", ref.name, AGAIN)
+    layout = ref.layout
+    if layout is None:
+        out[:] = array
+        return
+    if layout.slope == 1:
+        out[:] = array
+    else:
+        np.multiply(array, np.float32(layout.slope), out=out, casting="unsafe")
+    if layout.intercept:
+        out += np.float32(layout.intercept)
+
+
+def _plain(ref):
+    """Return the stored values of a slice that lies uncompressed in its file."""
+    layout = ref.layout
+    try:
+        with open(ref.path, "rb", buffering=0) as stream:
+            stream.seek(layout.offset)
+            data = _scratch(ref.shape[0] * ref.shape[1] * layout.bits // 8)
+            count = stream.readinto(data)
+    except OSError as error:
+        raise _unreadable(error, ref.name) from error
+    if count != len(data):
+        raise BadInput("The pixels of an image are damaged or incomplete", ref.name, AGAIN)
+    array = data.view(layout.dtype)
+    unused = layout.bits - layout.stored
+    if unused:
+        # Old files keep overlays in the bits that the image does not use.
+        array <<= unused
+        array >>= unused
+    return array.reshape(ref.shape)
+
+
+def _scratch(size):
+    """Return `size` bytes of this thread's own, used again for every slice: new memory costs more than reading."""
+    data = getattr(_OWN, "data", None)
+    if data is None or len(data) != size:
+        data = _OWN.data = np.empty(size, np.uint8)
+    return data
+
+
+def _unreadable(error, name):
+    what = f"An image file cannot be read: {error.strerror or 'input/output error'}"
+    return BadInput(what, name, "Check the disk")
+
+
+def _decoded(ref):
+    """Return the rescaled values of a slice that does not lie plainly in its file."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            # The frames of one file follow one another: it is parsed once.
+            dataset = _dataset(ref.path) if ref.frame is None else _kept_dataset(ref.path)
+            if integer(dataset, "SamplesPerPixel", 1) != 1:
+                raise BadInput("An image file holds something else than one grey-scale slice", ref.name, AGAIN)
+            array, _ = stored_values(dataset, ref.name, ref.frame)
+            slope, intercept = ref.slope, ref.intercept
+            if ref.frame is None:
+                slope = next(iter(numbers(dataset, "RescaleSlope")), 0) or 1.0
+                intercept = next(iter(numbers(dataset, "RescaleIntercept")), 0.0)
+            return array * np.float32(slope) + np.float32(intercept)
+    except OSError as error:
+        raise _unreadable(error, ref.name) from error
+    except BadInput:
+        raise
+    except Exception as error:  # noqa: BLE001 - damaged bytes make the parser raise almost any exception
+        raise BadInput("The pixels of an image are damaged or incomplete", ref.name, AGAIN) from error
+
+
+def _dataset(path):
     import pydicom
 
-    try:
-        with warnings.catch_warnings(), open(path, "rb") as stream:
-            warnings.simplefilter("ignore")
-            dataset = pydicom.dcmread(stream, force=True)
-            syntax = str(getattr(dataset.file_meta, "TransferSyntaxUID", "1.2.840.10008.1.2"))
-            if syntax in NATIVE:
-                if "TransferSyntaxUID" not in dataset.file_meta:
-                    dataset.file_meta.TransferSyntaxUID = syntax
-                return _rescaled(dataset)
-    except OSError as error:
-        raise BadInput(
-            f"An image file cannot be read: {error.strerror or 'input/output error'}", name, "Check the disk"
-        ) from error
-    except Exception as error:  # noqa: BLE001 - damaged bytes make the parser raise almost any exception
-        raise BadInput("The pixels of an image are damaged or incomplete", name, "Export the series again") from error
-    return _decoded(path, name)
+    with open_unpacked(path) as stream:
+        dataset = pydicom.dcmread(stream, force=True)
+        if "TransferSyntaxUID" not in dataset.file_meta:
+            dataset.file_meta.TransferSyntaxUID = IMPLICIT
+        return dataset
 
 
-def _rescaled(dataset):
-    array = np.asarray(dataset.pixel_array)
-    if array.ndim != 2:
-        raise ValueError("not one grey-scale frame")
-    array = array.astype(np.float32)
-    slope, intercept = (
-        float(dataset.get(tag, default) or default) for tag, default in (("RescaleSlope", 1), ("RescaleIntercept", 0))
-    )
-    if slope != 1:
-        array *= np.float32(slope)
-    if intercept:
-        array += np.float32(intercept)
-    return array
+def let_go():
+    """Forget the multi-frame file that was kept open in memory for its next frame."""
+    _kept_dataset.cache_clear()
 
 
-def _decoded(path, name):
-    """Decompress with SimpleITK, which brings all common decoders and rescales by itself."""
-    import SimpleITK as sitk
-
-    try:
-        with plain_path(path) as readable:
-            array = sitk.GetArrayFromImage(sitk.ReadImage(str(readable), sitk.sitkFloat32))
-    except RuntimeError as error:
-        raise BadInput(
-            "The pixels of a compressed image cannot be decoded", name, "Export the series without compression"
-        ) from error
-    if array.ndim != 3 or array.shape[0] != 1:
-        raise BadInput(
-            "An image file holds something else than one grey-scale slice", name, "Export the series as classic DICOM"
-        )
-    return array[0]
+@lru_cache(maxsize=1)
+def _kept_dataset(path):
+    return _dataset(path)
 
 
 @contextmanager

@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 from ..errors import BadInput
 from ..volume import Geometry
 from . import groups
-from .contrast import count_pre
+from .between import time_points
+from .contrast import count_pre, injection
 from .dce import number_phases
-from .headers import read_headers
-from .phases import time_points
-from .stack import check_complete, stack
+from .decisions import Findings, ask
+from .folder import THREADS, files_of, read_headers
+from .stack import lacking, stack
+from .studies import choose_study
 
+NO_DICOM = "Choose the folder with the DICOM files of one exam; give image files (NIfTI, NRRD) one by one, in order"
 NO_PHASES = "Choose a folder with a dynamic series, or give the phases as image files in order (pre first)"
 # Left-out series with these differences have the dynamic's place and matrix: one might have been meant as its first
 # phase. (A long echo time is T2 weighting, which nobody takes for a phase.)
@@ -34,8 +37,12 @@ class ExamScan:
     manufacturer : str
     geometries : tuple of Geometry
         One for each phase.
-    images : tuple of tuple of str
-        For messages: what each file of each phase is called without naming it (``series 5, image 12``).
+    images : tuple of tuple of SliceRef
+        Where the pixels of each slice of each phase are.
+    breast : str
+        Which tag speaks of a breast exam; "" when none does.
+    spacing_known : bool
+        False when the files do not tell the voxel size.
     """
 
     phases: tuple
@@ -45,6 +52,8 @@ class ExamScan:
     manufacturer: str = ""
     geometries: tuple = ()
     images: tuple = ()
+    breast: str = ""
+    spacing_known: bool = True
 
     def to_json(self):
         """dict: the scan without file names."""
@@ -54,17 +63,20 @@ class ExamScan:
             "notes": list(self.notes),
             "geometry": self.geometry.to_json() if self.geometry else None,
             "manufacturer": self.manufacturer,
+            "breast": self.breast,
+            "spacing_known": self.spacing_known,
         }
 
 
-def scan(folder, report=None):
+def scan(folder, report=None, decisions=None):
     """Find the phases of the DCE exam in a folder (and its subfolders) of DICOM files. No pixel is read.
 
     Parameters
     ----------
     folder : str or Path
-    report : callable, optional
-        Called as ``report(stage, done, total)``; may raise `Cancelled`.
+        Or a DICOMDIR.
+    report, decisions
+        See `scan_files`.
 
     Returns
     -------
@@ -72,97 +84,180 @@ def scan(folder, report=None):
 
     Raises
     ------
-    BadInput
-        If the folder holds no dynamic MR series, several patients or studies, incomplete phases, or tags that
-        contradict one another or do not tell the order.
+    BadInput, Undecided
+        See `scan_files`.
     """
-    headers, notes = read_headers(folder, report)
-    headers, more = _unique(headers)
-    notes += more
+    return scan_files(files_of(folder), report, decisions, where=folder)
+
+
+def scan_files(paths, report=None, decisions=None, threads=THREADS, where=""):
+    """Find the phases of the DCE exam among DICOM files. No pixel is read.
+
+    Parameters
+    ----------
+    paths : sequence of str
+    report : callable, optional
+        Called as ``report(stage, done, total)``; may raise `Cancelled`.
+    decisions : dict of str to str, optional
+        What the user decided (see `decisions.NAMES`).
+    threads : int
+        0 inside Slicer, where threads do not run.
+    where : str or Path
+        For messages.
+
+    Returns
+    -------
+    ExamScan
+
+    Raises
+    ------
+    Undecided
+        If the tags contradict one another or do not tell, and an answer would help.
+    BadInput
+        If the files hold no dynamic MR series, or incomplete phases.
+    """
+    findings = Findings(decisions or {})
+    headers, notes = read_headers(paths, report, threads)
+    if not headers:
+        raise BadInput(f"The folder holds no readable DICOM image: {' '.join(notes)}", where, NO_DICOM)
+    findings.notes += notes
+    return scan_headers(headers, findings, where)
+
+
+def scan_headers(headers, findings, where=""):
+    """Find the phases of the DCE exam among headers; see `scan_files`."""
+    headers = _unique(headers, findings)
     series, left_out = groups.split_series(headers)
     if not series:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in left_out[:5])
-        raise BadInput("No series in the folder can be a phase", f"{folder}: {reasons}", NO_PHASES)
-    _one_study([h for s in series for h in s.headers], folder)
-    chosen, more = groups.choose(series)
-    left_out += more
-    points, more = time_points([s.headers for s in chosen])
-    notes += more
-    count, evidence = count_pre(points, notes)
+        raise BadInput("No series in the folder can be a phase", f"{where}: {reasons}", NO_PHASES)
+    study = choose_study([h for s in series for h in s.headers], findings, where)
+    if study is not None:
+        series, left_out = groups.split_series([h for h in headers if h.study_key == study])
+    findings.left_out += left_out
+    chosen = groups.choose(series, findings)
+    points = time_points(chosen, findings)
+    count, evidence = count_pre(points, findings)
     if evidence == "first in time":
-        notes += [
+        findings.notes += [
             f"Check that the first phase is before contrast: {name} was left out ({reason})."
-            for name, reason in left_out
+            for name, reason in findings.left_out
             if re.search(NEARLY_A_PHASE, reason)
         ]
+    bolus = injection(points)
     if count > 1 and count < len(points):
-        notes.append(f"{count} phases lie before contrast; the last of them is used as pre.")
-        left_out += [
+        findings.notes.append(f"{count} phases lie before contrast; the last of them is used as pre.")
+        findings.left_out += [
             (f"{p.headers[0].series_name}, time point {k + 1}", "an earlier phase before contrast")
             for k, p in enumerate(points[: count - 1])
         ]
         points, count = points[count - 1 :], 1
     elif count > 1:
         raise BadInput(f"{count} phases before contrast and none after", points[0].headers[0].series_name, NO_PHASES)
-    return _finish(points, count, evidence, left_out, notes)
+    return _finish(points, count, evidence, bolus, findings)
 
 
-def _finish(points, count, evidence, left_out, notes):
+def _finish(points, count, evidence, bolus, findings):
+    points, count, stacks = _whole(points, count, findings)
     roles = ["pre"] * count + ["post"] * (len(points) - count)
-    names = [f"post{k - count + 1}" if k >= count else "pre" for k in range(len(points))]
-    stacks = [stack(point.headers, name) for point, name in zip(points, names)]
-    check_complete(stacks, names)
     rows = [
-        (role, p.seconds, f"order: {p.evidence}; role: {evidence}", [h.path for h in s[0]])
+        (role, p.seconds, f"order: {p.evidence}; role: {evidence}", list(dict.fromkeys(h.path for h in s[0])))
         for role, p, s in zip(roles, points, stacks)
     ]
-    phases = number_phases(rows)
-    if count == len(points):
-        phases = tuple(replace(phase, time_s=None) for phase in phases)
+    phases = tuple(
+        replace(
+            phase,
+            time_s=None if count == len(points) else phase.time_s,
+            resolution_s=_resolution(points, k),
+            since_injection_s=None if bolus is None or p.seconds is None else round(p.seconds - bolus, 3),
+            contradictions=tuple(dict.fromkeys(findings.doubts)),
+        )
+        for k, (phase, p) in enumerate(zip(number_phases(rows), points))
+    )
     reference = count if count < len(points) else 0
     if len({p.headers[0].frame_of_reference for p in points}) > 1:
-        notes.append(
+        findings.notes.append(
             "The phases have different frames of reference: the patient may have been repositioned between them."
         )
     first = points[0].headers[0]
     return ExamScan(
         phases,
-        tuple(left_out),
-        tuple(dict.fromkeys(notes)),
+        tuple(findings.left_out),
+        tuple(dict.fromkeys(findings.notes)),
         stacks[reference][1],
         first.manufacturer,
         tuple(s[1] for s in stacks),
-        tuple(tuple(h.image_name for h in s[0]) for s in stacks),
+        tuple(tuple(h.slice_ref for h in s[0]) for s in stacks),
+        next((h.breast for p in points for h in p.headers if h.breast), ""),
     )
 
 
-def _unique(headers):
+def _whole(points, count, findings):
+    """Return the phases whose slices are all there, how many of them are pre, and their slices in order."""
+    names = [f"post{k - count + 1}" if k >= count else "pre" for k in range(len(points))]
+    leave_out = findings.decided("incomplete", ("leave-out",)) is not None
+    stacks, broken = [], []
+    for k, (point, name) in enumerate(zip(points, names)):
+        try:
+            stacks.append(stack(point.headers, name))
+        except BadInput as error:
+            if not leave_out:
+                raise _about_phase(error, len(points)) from error
+            broken.append(k)
+    if broken:
+        keep = [k for k in range(len(points)) if k not in broken]
+        if not keep:
+            raise BadInput("No phase is complete", points[0].headers[0].series_name, NO_PHASES)
+        findings.left_out += [(f"phase {names[k]}", "incomplete, left out by the user") for k in broken]
+        points, count, names = [points[k] for k in keep], sum(k < count for k in keep), [names[k] for k in keep]
+    lost = lacking(stacks)
+    if not lost:
+        return points, count, stacks
+    full = max(range(len(stacks)), key=lambda i: stacks[i][1].shape[0])
+    said = "; ".join(f"{missing} of {total} slices missing in phase {names[k]}" for k, missing, total in lost)
+    series = stacks[lost[0][0]][0][0].series_name
+    if not leave_out:
+        hint = "Export the series again, or go on without it"
+        choices = [("leave-out", "go on without the incomplete phase" + "s" * (len(lost) > 1))]
+        raise ask("incomplete", f"{said}; phase {names[full]} has them all", series, choices, hint)
+    out = {k for k, *_ in lost}
+    findings.left_out += [(f"phase {names[k]}", "incomplete, left out by the user") for k in sorted(out)]
+    keep = [k for k in range(len(points)) if k not in out]
+    return [points[k] for k in keep], sum(k < count for k in keep), [stacks[k] for k in keep]
+
+
+def _about_phase(error, count):
+    """Return what is wrong with the slices of a phase, as a question where other phases would remain."""
+    if count < 2:
+        return error
+    hint = f"{error.hint}, or go on without this phase"
+    return ask("incomplete", error.what, error.where, [("leave-out", "go on without this phase")], hint)
+
+
+def _resolution(points, index):
+    """Return the seconds that a phase took by its tags, or None.
+
+    A duration longer than the way to the next phase is that of the whole series.
+    """
+    value, seconds = points[index].headers[0].resolution, [p.seconds for p in points]
+    if value is None:
+        return None
+    if None in seconds or len(seconds) < 2:
+        return round(value, 3)
+    near = min(b - a for a, b in zip(seconds, seconds[1:]))
+    return round(value, 3) if value <= 1.2 * near else None
+
+
+def _unique(headers, findings):
     """Drop files that hold the same image twice (the same unique identifier), and say so."""
     seen = {}
-    for header in sorted(headers, key=lambda h: h.path):
-        seen.setdefault(header.sop or header.path, header)
+    for header in sorted(headers, key=lambda h: (h.path, h.frame or 0)):
+        # Careless anonymisers give all images one identifier: a copy is alike in place and time, too.
+        alike = (header.sop, header.series, header.instance, header.position, header.trigger, header.temporal)
+        times = tuple(sorted(header.moments.items()))
+        seen.setdefault((*alike, times) if header.sop else (header.path, header.frame), header)
     double = len(headers) - len(seen)
-    notes = (
-        [f"{double} file{'s are copies' if double > 1 else ' is a copy'} of another image and skipped."]
-        if double
-        else []
-    )
-    return list(seen.values()), notes
-
-
-def _one_study(headers, folder):
-    patients = {h.patient for h in headers}
-    studies = {(h.patient, h.study or h.study_date): h.study_date for h in headers}
-    if len(studies) < 2:
-        return
-    dates = ", ".join(sorted(_date(text) for text in studies.values()))
-    who = f"{len(patients)} patients" if len(patients) > 1 else "one patient"
-    raise BadInput(
-        f"The folder holds {len(studies)} studies of {who} (study dates {dates})",
-        folder,
-        "Choose the folder of one study",
-    )
-
-
-def _date(text):
-    return f"{text[:4]}-{text[4:6]}-{text[6:8]}" if len(text) == 8 and text.isdigit() else "unknown"
+    if double:
+        are = "s are copies" if double > 1 else " is a copy"
+        findings.notes.append(f"{double} file{are} of another image and skipped.")
+    return list(seen.values())

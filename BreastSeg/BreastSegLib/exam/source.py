@@ -1,4 +1,4 @@
-"""Read an exam from wherever it is: a DICOM folder, image files in order, or an exam store."""
+"""Read an exam from wherever it is: DICOM, image files, arrays; a dynamic or mammograms."""
 
 import math
 from dataclasses import replace
@@ -7,52 +7,60 @@ import numpy as np
 
 from ..errors import BadInput
 from ..volume import Volume
-from .dce import DceExam, number_phases
-from .files import open_files, read_volumes
-from .grid import check_size, check_voxels, size_note, to_reference
-from .pixels import read_slice
-from .scan import ExamScan, scan
+from .contents import MAMMOGRAMS, Contents, contents_of
+from .dce import DceExam
+from .enhancement import enhancement_notes, mean_enhancement
+from .grid import check_size, check_voxels, to_reference
+from .pixels import let_go, read_slice
+from .scan import ExamScan
 from .store import load_description, load_exam
+from .waiting import map_reads
 
 STAGE = "Reading"
-KINDS = ("folder", "files", "store")
 
 
-def read_exam(source, report=None):
-    """Read an exam with its pixels.
+def read(source, report=None):
+    """Read whatever a source holds, with its pixels.
 
     Parameters
     ----------
     source : dict
-        ``{"folder": DIR}`` (DICOM), ``{"files": [PRE, POST1, …]}`` (image files in order, or one 4D file) or
-        ``{"store": DIR}``; optional ``"times"``: seconds of each phase on any clock, rising.
+        One of ``{"folder": DIR}`` (DICOM, or image files by their names), ``{"dicom": [FILE, …]}``,
+        ``{"files": [PRE, POST1, …]}`` (image files in order, or one 4D file), ``{"channels": [FILE, …]}`` (files that
+        are a model's channels), ``{"views": [FILE, …]}`` (mammograms) or ``{"store": DIR}``. Optional: ``"times"``,
+        seconds of each phase on any clock, rising; ``"decisions"``, what the user decided where the files do not tell
+        (see `decisions.NAMES`); ``"motion"``, ``rigid`` or ``bspline``.
     report : callable, optional
         Called as ``report(stage, done, total)`` between slices and phases; may raise `Cancelled`.
 
     Returns
     -------
-    DceExam
-        float32, all phases on the grid of the reference phase (the first post-contrast phase).
+    DceExam or MammographyExam
+        A DCE exam is float32, all phases on the grid of the reference phase (the first post-contrast phase).
 
     Raises
     ------
+    Undecided
+        If the files do not tell, and the user's answer would help.
     BadInput
         If the source cannot be understood without guessing, or its voxels cannot be used.
     """
-    kind = _kind(source)
     report = report or _silent
-    if kind == "store":
-        return _stored_exam(source, report)
-    if kind == "folder":
-        found = scan(source["folder"], report)
-        volumes, files = _dicom_volumes(found, report), None
-    else:
-        files, notes = open_files(source["files"])
-        found = _describe_files(files, notes)
-        volumes = _file_volumes(files, found, report)
-    phases = _timed(found.phases, source)
-    volumes, notes = _on_one_grid(phases, volumes, report)
-    return DceExam(phases, tuple(volumes), (*found.notes, *notes))
+    contents = contents_of(source, report)
+    if contents.kind == MAMMOGRAMS:
+        from .mammograms import read_views
+
+        return read_views(contents.paths, contents.decisions, report)
+    return _dce_exam(source, contents, report)
+
+
+def read_exam(source, report=None):
+    """Read a DCE exam; as `read`, but mammograms are refused."""
+    report = report or _silent
+    contents = contents_of(source, report)
+    if contents.kind == MAMMOGRAMS:
+        raise BadInput("These are mammograms, not a DCE exam", hint="Choose a model for mammograms")
+    return _dce_exam(source, contents, report)
 
 
 def describe(source, report=None):
@@ -61,47 +69,62 @@ def describe(source, report=None):
     Parameters
     ----------
     source : dict
-        As for `read_exam`.
+        As for `read`.
     report : callable, optional
-        As for `read_exam`.
+        As for `read`.
 
     Returns
     -------
-    ExamScan
+    ExamScan or MammographyScan
 
     Raises
     ------
-    BadInput
-        As `read_exam`, as far as headers tell.
+    BadInput, Undecided
+        As `read`, as far as headers tell.
     """
-    kind = _kind(source)
-    if kind == "folder":
-        found = scan(source["folder"], report)
-    elif kind == "files":
-        found = _describe_files(*open_files(source["files"]))
-    else:
+    report = report or _silent
+    contents = contents_of(source, report)
+    if contents.kind == MAMMOGRAMS:
+        from .mammograms import describe_views
+
+        return describe_views(contents.paths, contents.decisions, report)
+    if contents.kind == "store":
         phases, geometry, notes = load_description(source["store"])
-        found = ExamScan(phases, (), notes, geometry)
-    return replace(found, phases=_timed(found.phases, source))
+        return ExamScan(_timed(phases, source), (), notes, geometry)
+    return replace(contents.scan, phases=_timed(contents.scan.phases, source))
 
 
-def _kind(source):
-    kinds = [kind for kind in KINDS if source.get(kind)]
-    if len(kinds) != 1:
-        raise BadInput(
-            "The exam is named in no way or in several ways", ", ".join(kinds), f"Name one of: {', '.join(KINDS)}"
-        )
-    return kinds[0]
+def _dce_exam(source, contents: Contents, report):
+    if contents.kind == "store":
+        return _moved(_stored_exam(source, report), source, report)
+    found = contents.scan
+    volumes = _dicom_volumes(found, report) if contents.kind == "dicom" else contents.volumes(report)
+    phases = _timed(found.phases, source)
+    volumes, notes = _on_one_grid(phases, volumes, report)
+    exam = DceExam(phases, tuple(volumes), (*found.notes, *notes), found.spacing_known)
+    return _checked(_moved(exam, source, report), report)
 
 
-def _describe_files(files, notes):
-    count = files[0].volumes if len(files) == 1 else len(files)
-    evidence = "order of the volumes in the 4D file" if files[0].volumes > 1 else "order of the files"
-    paths = [str(file.path) for file in files] * (count // len(files))
-    phases = number_phases([("pre" if k == 0 else "post", None, evidence, [paths[k]]) for k in range(count)])
-    reference = files[min(1, len(files) - 1)].geometry
-    note = size_note(reference)
-    return ExamScan(phases, (), (*notes, *([note] if note else [])), reference)
+def _moved(exam, source, report):
+    """Return the exam with its phases moved onto the reference phase, if the user wants that."""
+    kind = source.get("motion") or "off"
+    if kind == "off":
+        return exam
+    if exam.phases[0].role == "channel":
+        raise BadInput("A model's channels cannot be corrected for motion", hint="Give the phases of the exam instead")
+    from .motion import correct_motion
+
+    moved, figures = correct_motion(exam, kind, report)
+    return replace(exam, volumes=moved.volumes, notes=moved.notes, motion=tuple(figures))
+
+
+def _checked(exam, report):
+    """Return the exam with its enhancement, and notes where the image contradicts the tags about contrast."""
+    if exam.phases[0].role == "channel":
+        return exam
+    enhancement = mean_enhancement(exam.volumes, report)
+    notes = enhancement_notes(exam.phases, enhancement, exam.phases[0].evidence)
+    return replace(exam, enhancement=enhancement, notes=(*exam.notes, *notes))
 
 
 def _stored_exam(source, report):
@@ -132,47 +155,47 @@ def _timed(phases, source):
         )
     if not all(map(math.isfinite, seconds)) or any(b <= a for a, b in zip(seconds, seconds[1:])):
         raise BadInput("The times of the phases do not rise", str(times), "Give the phases in time order")
-    return number_phases(
-        [(p.role, t, f"{p.evidence}; time: given by the user", p.files) for p, t in zip(phases, seconds)]
+    zero = next((time for phase, time in zip(phases, seconds) if phase.role == "post"), None)
+    return tuple(
+        replace(
+            phase,
+            time_s=None if zero is None else round(time - zero, 3),
+            # Not on the clock of the tags any more.
+            since_injection_s=None,
+            evidence=f"{phase.evidence.split('; time:')[0]}; time: given by the user",
+        )
+        for phase, time in zip(phases, seconds)
     )
 
 
 def _dicom_volumes(found, report):
-    """Return the phases of a scanned folder, each on its own grid."""
-    total, done, volumes = sum(len(phase.files) for phase in found.phases), 0, []
-    for phase, geometry, names in zip(found.phases, found.geometries, found.images):
+    """Return the phases of scanned DICOM files, each on its own grid."""
+    for phase, geometry in zip(found.phases, found.geometries):
         check_size(geometry, f"phase {phase.name}")
-        array = np.empty(geometry.shape, np.float32)
-        for k, (path, name) in enumerate(zip(phase.files, names)):
-            report(STAGE, done, total)
-            pixels = read_slice(path, f"phase {phase.name}, {name}")
-            if pixels.shape != geometry.shape[1:]:
-                raise BadInput(
-                    "An image has another size than its header says",
-                    f"phase {phase.name}, {name}",
-                    "Export the series again",
-                )
-            array[k] = pixels
-            done += 1
-        check_voxels(array, phase.name, lambda: report(STAGE, done, total))
-        volumes.append(Volume(array, geometry))
-    report(STAGE, total, total)
-    return volumes
+    arrays = [np.empty(geometry.shape, np.float32) for geometry in found.geometries]
+    tasks = [
+        (phase, ref, plane)
+        for phase, array, refs in zip(found.phases, arrays, found.images)
+        for ref, plane in zip(refs, array)
+    ]
+    try:
+        for done, _ in enumerate(map_reads(_fill, tasks)):
+            report(STAGE, done, len(tasks))
+    finally:
+        let_go()
+    for phase, array in zip(found.phases, arrays):
+        check_voxels(array, phase.name, lambda: report(STAGE, len(tasks), len(tasks)))
+    report(STAGE, len(tasks), len(tasks))
+    return [Volume(array, geometry) for array, geometry in zip(arrays, found.geometries)]
 
 
-def _file_volumes(files, found, report):
-    volumes = []
-    for done, file in enumerate(files):
-
-        def again(done=done):
-            report(STAGE, done, len(files))
-
-        again()
-        volumes += read_volumes(file, again)
-        for volume, phase in zip(volumes[-file.volumes :], found.phases[len(volumes) - file.volumes :]):
-            check_voxels(volume.array, phase.name, again)
-    report(STAGE, len(files), len(files))
-    return volumes
+def _fill(task):
+    """Read one slice into its place."""
+    phase, ref, plane = task
+    try:
+        read_slice(ref, plane)
+    except BadInput as error:
+        raise BadInput(error.what, f"phase {phase.name}, {error.where}", error.hint) from error
 
 
 def _on_one_grid(phases, volumes, report):

@@ -136,22 +136,28 @@ def _step(height, where, first):
     return float((height[-1] - height[0]) / (len(height) - 1))
 
 
-def check_complete(stacks, names):
-    """Raise `BadInput` when a phase lacks slices that the fullest phase on the same lattice has.
+def lacking(stacks):
+    """Return (phase index, missing slices, slices in all) of phases without slices that the fullest phase has.
 
-    Phases of really different grids pass: they are resampled later, and a note says so.
+    Only phases on the same lattice are compared: those of really different grids are resampled later, and a note
+    says so.
+
+    Parameters
+    ----------
+    stacks : list of (list of Header, Geometry)
+        Each phase, as `stack` returns it.
     """
     full = max(range(len(stacks)), key=lambda i: stacks[i][1].shape[0])
-    geometry = stacks[full][1]
-    for (headers, other), name in zip(stacks, names):
-        lacking = geometry.shape[0] - other.shape[0]
-        if not lacking or abs(other.spacing[2] - geometry.spacing[2]) > UNEVEN * geometry.spacing[2]:
+    geometry, found = stacks[full][1], []
+    for index, (_, other) in enumerate(stacks):
+        missing = geometry.shape[0] - other.shape[0]
+        # Every second slice lost leaves an even stack of twice the distance.
+        step = other.spacing[2] / geometry.spacing[2] if other.shape[0] > 1 else 1.0
+        if not missing or step < 0.5 or abs(step - round(step)) > UNEVEN:
             continue
         offset = (np.array(other.origin) - np.array(geometry.origin)) @ geometry.matrix / np.array(geometry.spacing)
-        inside = -0.1 < offset[2] < lacking + 0.1
+        last = offset[2] + round(step) * (other.shape[0] - 1)
+        inside = -0.1 < offset[2] and last < geometry.shape[0] - 0.9
         if inside and np.abs(offset[:2]).max() < 0.5 and abs(offset[2] - round(offset[2])) < 0.1:
-            raise BadInput(
-                f"{lacking} of {geometry.shape[0]} slices missing in phase {name}; phase {names[full]} has them all",
-                headers[0].series_name,
-                GIVE_FILES,
-            )
+            found.append((index, missing, geometry.shape[0]))
+    return found

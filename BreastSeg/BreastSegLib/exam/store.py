@@ -24,17 +24,18 @@ def save_exam(exam, folder):
             np.save(folder / array_name(index), np.ascontiguousarray(volume.array, dtype=np.float32))
     except OSError as error:
         raise write_error(error, folder) from error
-    save_description(folder, exam.phases, exam.geometry, exam.notes)
+    save_description(folder, exam.phases, exam.geometry, exam.notes, exam.spacing_known)
     return folder
 
 
-def save_description(folder, phases, geometry, notes=()):
+def save_description(folder, phases, geometry, notes=(), spacing_known=True):
     """Write the ``exam.json`` of arrays that are there already (the application writes one array a turn)."""
     record = {
         "format": FORMAT,
         "phases": [phase.to_json() for phase in phases],
         "geometry": geometry.to_json(),
         "notes": list(notes),
+        "spacing_known": spacing_known,
     }
     write_json(Path(folder) / "exam.json", record, overwrite=True)
 

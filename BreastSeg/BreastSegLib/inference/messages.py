@@ -2,7 +2,7 @@
 
 import json
 
-from ..errors import BadInput, BreastSegError, Cancelled, DeviceUnavailable, WorkerDied
+from ..errors import BadInput, BreastSegError, Cancelled, DeviceUnavailable, Undecided, WorkerDied
 
 # request -> fields it must have
 REQUESTS = {
@@ -14,8 +14,10 @@ REQUESTS = {
 }
 EVENTS = ("ready", "progress", "result", "error")
 DEVICES = ("auto", "cuda", "cpu")
+# Of a run; reading an exam from its own files has two more.
 STAGES = ("Reading", "Preparing", "Loading model", "Segmenting", "Restoring", "Cleaning up", "Writing")
-ERRORS = {kind.code: kind for kind in (BreastSegError, BadInput, Cancelled, DeviceUnavailable, WorkerDied)}
+EXAM_STAGES = ("Measuring enhancement", "Correcting motion")
+ERRORS = {kind.code: kind for kind in (BreastSegError, BadInput, Undecided, Cancelled, DeviceUnavailable, WorkerDied)}
 
 
 def encode(message):
@@ -59,7 +61,9 @@ def check_request(message):
 def error_event(request_id, error, log=""):
     """Return the error event for an exception."""
     known = isinstance(error, BreastSegError)
+    question = {"name": error.name, "choices": error.choices} if isinstance(error, Undecided) else None
     return {
+        **({"question": question} if question else {}),
         "event": "error",
         "id": request_id,
         "code": error.code if known else "internal",
@@ -74,6 +78,9 @@ def error_event(request_id, error, log=""):
 def to_exception(event):
     """Return the exception that an error event describes."""
     error = ERRORS.get(event["code"], BreastSegError)(event["message"], hint=event.get("hint", ""))
+    if isinstance(error, Undecided):
+        question = event.get("question") or {}
+        error.name, error.choices = question.get("name", ""), tuple(map(tuple, question.get("choices", ())))
     error.code, error.log = event["code"], event.get("log", "")
     return error
 

@@ -16,6 +16,7 @@ import traceback
 
 from .. import pipeline
 from ..errors import BreastSegError, Cancelled
+from ..exam import reading
 from .engine import Engine
 from .messages import check_request, decode, encode, error_event
 from .versions import versions
@@ -98,7 +99,7 @@ def serve(channel, inbox):
     """Answer requests until shutdown."""
     engine = Engine()
     handlers = {
-        "read": lambda request, report: pipeline.read_to_store(request["source"], request["output"], report),
+        "read": lambda request, report: reading.read_to_store(request["source"], request["output"], report),
         "load": lambda request, report: pipeline.load_model(request, engine, report),
         "predict": lambda request, report: pipeline.segment_exam(request, engine, report),
     }

@@ -72,6 +72,28 @@ def resolve(term, exam):
     return names.index(term)
 
 
+def channel_volumes(sources, exam):
+    """Return (volume, names of the phases used) of each channel.
+
+    Files that the user gave as a model's channels are taken as they are, in their order.
+
+    Raises
+    ------
+    BadInput
+        If a phase is missing, or the number of given channels is another than the recipe's.
+    """
+    if exam.phases[0].role != "channel":
+        return [channel_volume(source, exam) for source in sources]
+    if len(exam.phases) != len(sources):
+        given, wanted = len(exam.phases), len(sources)
+        raise BadInput(
+            f"{given} channel{'s are' if given != 1 else ' is'} given, but the model has {wanted}",
+            ", ".join(source.text for source in sources),
+            "Give one file for each channel, in this order",
+        )
+    return [(volume, [phase.name]) for phase, volume in zip(exam.phases, exam.volumes)]
+
+
 def channel_volume(source, exam):
     """Return the float32 `Volume` of a channel on the exam's grid, and the names of the phases used."""
     indices = [resolve(term, exam) for term in source.terms]

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..errors import BadInput
 from ..volume import Geometry, Volume
-from .channels import channel_volume
+from .channels import channel_volumes
 from .grid import resample, target_geometry
 from .intensity import apply_steps
 
@@ -45,12 +45,12 @@ def prepare(recipe, exam, report=None):
     Raises
     ------
     BadInput
-        If a phase is missing, or a channel is constant or not finite.
+        If a phase or channel is missing, or a channel is constant or not finite.
     """
     report = report or (lambda *_: None)
     geometry = target_geometry(exam.geometry, recipe.grid.spacing, recipe.grid.orientation)
     names = [name for name, _ in recipe.channels]
-    sources = [channel_volume(source, exam) for _, source in recipe.channels]
+    sources = channel_volumes([source for _, source in recipe.channels], exam)
     channels = np.empty((len(names), *geometry.shape), np.float32)
     for index, (volume, _) in enumerate(sources):
         report("Preparing", index, len(names) + 1)

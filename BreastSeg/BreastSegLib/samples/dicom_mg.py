@@ -14,7 +14,7 @@ from . import dicom_common as dicom
 VIEW_CODES = {"CC": ("399162004", "SCT", "cranio-caudal"), "MLO": ("399368009", "SCT", "medio-lateral oblique")}
 
 
-def write_mammogram_dicom(sample, path):
+def write_mammogram_dicom(sample, path, number=1):
     """Write a synthetic mammogram as one DICOM file.
 
     Parameters
@@ -23,6 +23,8 @@ def write_mammogram_dicom(sample, path):
         Its intent decides the kind of file: for presentation or for processing. The truth is not in it.
     path : str or Path
         The file; its folder must exist.
+    number : int
+        Series number: the views of one exam are series of one study.
 
     Returns
     -------
@@ -52,7 +54,8 @@ def write_mammogram_dicom(sample, path):
     data.Modality, data.Manufacturer = "MG", "Synthetic sample"
     dicom.add_study(data, "MG", sample.seed, "Synthetic mammography")
     data.SeriesInstanceUID = dicom.uid(*identity, "series", *variant)
-    data.SeriesNumber = data.InstanceNumber = data.AcquisitionNumber = 1
+    data.SeriesNumber = data.AcquisitionNumber = number
+    data.InstanceNumber = 1
     data.SeriesDescription = f"{sample.laterality} {sample.view}" + ("" if presentation else " raw")
     data.SeriesDate = data.AcquisitionDate = data.ContentDate = dicom.STUDY_DATE
     data.SeriesTime = data.AcquisitionTime = data.ContentTime = dicom.clock(dicom.STUDY_START_S + 300)

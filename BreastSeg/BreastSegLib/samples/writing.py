@@ -14,6 +14,7 @@ from ..volume import Geometry, Volume
 from .dicom_mg import write_mammogram_dicom
 from .dicom_mr import write_dce_dicom
 from .mammogram import make_mammogram
+from .mammogram_mass import SHAPES
 
 FORMATS = ("dicom", "dicom-one-series", "nifti")
 NOTE = "Synthetic sample: for trying out, tutorials and tests only. Not a patient."
@@ -140,6 +141,57 @@ def write_mammogram_sample(folder, seed, laterality="L", view="CC", **options):
         sitk.WriteImage(sitk.GetImageFromArray(np.uint8(255) * sample.truth), str(filling / "truth.png"))
         write_json(filling / "sample.json", _mammogram_description(sample))
     return Path(folder)
+
+
+def write_mammography_sample(folder, seed, side="L", **options):
+    """Make the four views of a synthetic mammography exam and write them with their truth.
+
+    ``exam/IM0001.dcm`` … ``IM0004.dcm`` are RCC, LCC, RMLO and LMLO, four series of one study; ``truth_RCC.nii.gz`` …
+    the lesion masks, ``sample.json`` says what was made. One breast has a mass, of one shape and size in both views.
+
+    Parameters
+    ----------
+    folder : str or Path
+        New or empty.
+    seed : int
+    side : {'L', 'R'}
+        The breast with the mass.
+    **options
+        As `make_mammogram` takes them.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    BadInput
+        If an option is out of range, the folder is in use, or it cannot be written.
+    """
+    if side not in ("L", "R"):
+        raise BadInput("The side of the mass is L or R", str(side))
+    with whole_folder(folder) as filling:
+        (filling / "exam").mkdir()
+        shape, diameter = _one_mass(seed)
+        options = {"shape": shape, "diameter_mm": diameter, **options}
+        records = []
+        for number, (laterality, view) in enumerate((("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO")), 1):
+            sample = make_mammogram(seed, laterality, view, **{"mass": laterality == side, **options})
+            name = f"IM{number:04d}.dcm"
+            write_mammogram_dicom(sample, filling / "exam" / name, number)
+            truth = f"truth_{laterality}{view}.nii.gz"
+            spacing = (sample.spacing_mm, sample.spacing_mm, 1.0)
+            _write_image(Volume(sample.truth[None], Geometry((1, *sample.truth.shape), spacing)), filling / truth)
+            records.append({"file": f"exam/{name}", **_mammogram_description(sample), "truth": [truth]})
+        write_json(filling / "sample.json", {"kind": "mammography", "seed": seed, "note": NOTE, "views": records})
+    return Path(folder)
+
+
+def _one_mass(seed):
+    """Return shape and diameter (mm) of the mass that both views of one breast show."""
+    rng = np.random.default_rng([0x3A33F, int(seed)])
+    return str(rng.choice(SHAPES)), float(rng.uniform(6, 25))
 
 
 def _write_image(volume, path):
