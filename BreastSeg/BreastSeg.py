@@ -50,7 +50,10 @@ class BreastSegParameterNode:
     examFolder - the DICOM folder that was loaded last.
     model, device - name of the chosen model; where it runs.
     mirroring, cleanup - average over mirrored images; clean up the mask.
-    phases, reference, segmentation - the nodes of the exam, the phase that is segmented on, and the latest result.
+    motion - whether the phases of the next exam are moved onto each other.
+    phases - the nodes of the exam: phases as they were loaded, or mammograms.
+    phaseTable - order, roles and times of the phases and which are in use, as the user corrected them (JSON).
+    reference, segmentation - the node that is shown and segmented on, and the latest result.
     """
 
     examFolder: str = ""
@@ -58,6 +61,8 @@ class BreastSegParameterNode:
     device: Annotated[str, Choice(["auto", "cuda", "cpu"])] = "auto"
     mirroring: bool = False
     cleanup: bool = True
+    motion: Annotated[str, Choice(["off", "rigid", "bspline"])] = "off"
+    phaseTable: str = ""
     phases: list[slicer.vtkMRMLScalarVolumeNode]
     reference: slicer.vtkMRMLScalarVolumeNode
     segmentation: slicer.vtkMRMLSegmentationNode
@@ -87,6 +92,7 @@ class BreastSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel = BreastSegPanel(self.ui, uiWidget, self.logic.session)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAddedOrRemoved)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeAddedOrRemoved)
         self.initializeParameterNode()
@@ -114,6 +120,44 @@ class BreastSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)
 
+    def loadExam(self, source):
+        """Load an exam into the panel and wait for it; the window stays alive. The DICOM browser does this.
+
+        Parameters
+        ----------
+        source : dict
+            As `exam.source.read_exam` takes it.
+
+        Returns
+        -------
+        SceneExam, SceneMammograms or None
+            None when the scene was closed meanwhile.
+
+        Raises
+        ------
+        BreastSegLib.errors.BreastSegError
+            What went wrong, `Undecided` when the panel now shows a question, or that the panel is at work.
+        """
+        from BreastSegLib.errors import BreastSegError
+
+        if self.panel.working:
+            raise BreastSegError(
+                _("BreastSeg is still at work"), hint=_("Wait for its end or cancel it, then try again")
+            )
+        self.initializeParameterNode()
+        # The exam that came with the scene is completed first, if it was not yet.
+        self._waitForPanel()
+        self.panel.loadExam(source)
+        self._waitForPanel()
+        if self.panel.error is not None:
+            raise self.panel.error
+        return self.panel.examStep.loaded
+
+    def _waitForPanel(self):
+        while self.panel.working:
+            slicer.app.processEvents()
+            time.sleep(0.005)
+
     def onSceneStartClose(self, caller, event):
         """The scene is about to be emptied: stop what is running and forget the exam."""
         self.setParameterNode(None)
@@ -123,11 +167,28 @@ class BreastSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The scene is empty: begin anew."""
         self.initializeParameterNode()
 
+    def onSceneEndImport(self, caller, event):
+        """A scene was loaded: show the exam that came with it, as the user had corrected it."""
+        if self._parameterNode is not None:
+            self.initializeParameterNode()
+
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeAddedOrRemoved(self, caller, event, node):
         """A volume of the exam may be gone, or another may be chosen."""
-        if node.IsA("vtkMRMLScalarVolumeNode") and not slicer.mrmlScene.IsClosing():
+        if slicer.mrmlScene.IsClosing() or slicer.mrmlScene.IsImporting():
+            return
+        if node.IsA("vtkMRMLVolumeNode") or node.IsA("vtkMRMLSequenceNode"):
             self.panel.refresh()
+
+    def takeExam(self, exam):
+        """Show an exam that was loaded elsewhere, such as with the DICOM browser, and keep it in the scene.
+
+        Parameters
+        ----------
+        exam : BreastSegLib.scene.sceneexam.SceneExam or SceneMammograms
+        """
+        self.initializeParameterNode()
+        self.panel.takeExam(exam)
 
     def initializeParameterNode(self):
         """Make sure that there is a parameter node, and show what it holds."""
@@ -170,32 +231,49 @@ class BreastSegLogic(ScriptedLoadableModuleLogic):
         """Return the module's parameter node."""
         return BreastSegParameterNode(super().getParameterNode())
 
-    def loadExam(self, exam, onProgress=None):
+    def loadExam(self, exam, onProgress=None, decisions=None, motion=None):
         """Load an exam into the scene and wait for it; the window stays alive.
 
         Parameters
         ----------
-        exam : str, Path, or sequence of str, Path or vtkMRMLScalarVolumeNode
-            A DICOM folder, or phase files, or volume nodes; files and nodes in time order, pre-contrast first.
+        exam : str, Path, dict, or sequence of str, Path or nodes
+            A folder; or phase files or volume nodes in time order, pre-contrast first, or one Sequence node; or a
+            source such as ``{"views": [files]}`` (mammograms) or ``{"channels": [files]}``.
         onProgress : callable, optional
             ``onProgress(stage, done, total, secondsLeft)``.
+        decisions : dict of str to str, optional
+            Answers to what the files leave open, such as ``{"clock": "trigger"}``; see `Undecided`.
+        motion : {'rigid', 'bspline'}, optional
+            Move the phases onto the first post-contrast phase.
 
         Returns
         -------
-        BreastSegLib.scene.examflow.SceneExam
+        BreastSegLib.scene.sceneexam.SceneExam or SceneMammograms
 
         Raises
         ------
+        BreastSegLib.errors.Undecided
+            If the files leave something open: ``error.name`` and ``error.choices`` tell what to decide.
         BreastSegLib.errors.BreastSegError
         """
-        if isinstance(exam, (str, os.PathLike)):
-            source = {"folder": os.path.abspath(exam)}
-        else:
-            items = list(exam)
-            isFiles = all(isinstance(item, (str, os.PathLike)) for item in items)
-            source = {"files": [os.path.abspath(item) for item in items]} if isFiles else {"nodes": items}
+        source = _sourceOf(exam)
+        if decisions:
+            source["decisions"] = {**source.get("decisions", {}), **decisions}
+        if motion:
+            source["motion"] = motion
         self.exam = self.wait(self.session.readExam(source, onProgress or _ignore))
         return self.exam
+
+    def chooseExam(self, exam):
+        """Choose a loaded exam in BreastSeg: the panel shows it when it is opened.
+
+        Parameters
+        ----------
+        exam : BreastSegLib.scene.sceneexam.SceneExam or SceneMammograms
+        """
+        from BreastSegLib.scene import keeping
+
+        keeping.keep(self.getParameterNode(), exam)
 
     def segment(self, exam, model="demo-dce", device="auto", mirroring=False, cleanup=True, onProgress=None):
         """Load an exam unless it is loaded, run a model on it, and wait for the result; the window stays alive.
@@ -244,6 +322,17 @@ class BreastSegLogic(ScriptedLoadableModuleLogic):
     def close(self):
         """End the worker and delete what was temporary; nodes stay."""
         self.session.close()
+
+
+def _sourceOf(exam):
+    """Return the source that `BreastSegLogic.loadExam` was given."""
+    if isinstance(exam, dict):
+        return dict(exam)
+    if isinstance(exam, (str, os.PathLike)):
+        return {"folder": os.path.abspath(exam)}
+    items = [exam] if isinstance(exam, vtk.vtkObject) else list(exam)
+    isFiles = all(isinstance(item, (str, os.PathLike)) for item in items)
+    return {"files": [os.path.abspath(item) for item in items]} if isFiles else {"nodes": items}
 
 
 def _ignore(stage, done, total, secondsLeft):

@@ -6,6 +6,7 @@ import importlib.abc
 import importlib.machinery
 import logging
 import pathlib
+import re
 import shutil
 import sys
 import tempfile
@@ -57,6 +58,7 @@ class Host:
     def _fillSlicer(self) -> None:
         import slicer
 
+        from . import dicomlib
         from .modules import Modules
         from .pythonqt import wrap
 
@@ -64,6 +66,7 @@ class Host:
         slicer.mrmlScene = self.core.scene
         slicer.modules = Modules(self.moduleManager)
         slicer.selfTests = {}
+        dicomlib.install(self)
 
     def _makeMainWindow(self) -> None:
         import slicer
@@ -169,7 +172,11 @@ def moduleFiles(path: pathlib.Path) -> list:
         return [path]
     if not path.is_dir():
         raise FileNotFoundError(f"{path}: no such module; give the folder that holds the module's .py file")
-    found = [file for file in sorted(path.glob("*.py")) if f"class {file.stem}(" in file.read_text(encoding="utf-8")]
+    found = [
+        file
+        for file in sorted(path.glob("*.py"))
+        if re.search(rf"^class {file.stem}\b", file.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
     if not found:
         found = [
             folder / f"{folder.name}.py"

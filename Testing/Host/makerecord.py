@@ -22,7 +22,7 @@ def extract(record: dict) -> dict:
     modules = {name: entry for name, entry in record["slicer.modules"].items() if "type" in entry}
     python = {}
     for name, entry in record["modules"].items():
-        if name.startswith("slicer.") and name != "slicer.cli":
+        if (name.startswith("slicer.") and name != "slicer.cli") or name.split(".")[0] == "DICOMLib":
             python[name] = sorted({*entry.get("functions", {}), *entry.get("classes", {}), *entry.get("data", {})})
     return {
         "slicer": record["modules"]["slicer"]["names"],

@@ -60,13 +60,16 @@ class HostApplication(QtWidgets.QApplication):
         self._workFolder = workFolder
         self._moduleManager = moduleManager
         self._ioManager = ioManager
-        self._layoutManager = None
+        self._layoutManager = self._dicomDatabase = None
         self._pauseCount = 0
         self._temporaryPath = str(workFolder / "tmp")
         self._requestedExitCode = None
 
     def setLayoutManager(self, layoutManager):
         self._layoutManager = layoutManager
+
+    def setDicomDatabase(self, database):
+        self._dicomDatabase = database
 
     # Parts
 
@@ -94,6 +97,9 @@ class HostApplication(QtWidgets.QApplication):
 
     def commandOptions(self):
         return self._options
+
+    def dicomDatabase(self):
+        return self._dicomDatabase
 
     # Settings: in the host's own folder, so that a test neither reads nor changes what a user has
 

@@ -45,7 +45,8 @@ class SubjectHierarchy:
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def _onNodeRemoved(self, caller, event, node):
-        if self._scene.IsClosing() or node is None or _owner(node) is None:
+        # Items that somebody made for a node that no plug-in owns go with it too.
+        if self._scene.IsClosing() or node is None:
             return
         hierarchy = self._node()
         item = hierarchy.GetItemByDataNode(node)

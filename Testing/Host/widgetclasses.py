@@ -4,6 +4,7 @@
 def register() -> None:
     """Tell the PythonQt layer about the host's classes."""
     from . import iomanager, mainwindow, modules, slicerapp
+    from .dicomlib import database
     from .pythonqt import registerWidgetClass
     from .views import chartview, layoutmanager, sliceview, tableview, threedview
     from .widgets import checkablenodes, mrmlwidget, nodecombobox, segmentstable
@@ -39,3 +40,4 @@ def register() -> None:
     }
     for name, hostClass in classes.items():
         registerWidgetClass(name, hostClass, module="slicer")
+    registerWidgetClass("ctkDICOMDatabase", database.DicomDatabase, module="ctk")

@@ -245,7 +245,8 @@ def test_question_of_the_worker_can_be_answered(client, sample, tmp_path):
     source, output = {"folder": str(written / "exam")}, str(client.folder / "exam")
     with pytest.raises(Undecided) as question:
         client.wait(client.send("read", source=source, output=output))
-    assert question.value.name == "meaning" and [value for value, _ in question.value.choices] == ["phases", "channels"]
+    assert question.value.name == "meaning"
+    assert [value for value, _ in question.value.choices] == ["phases", "channels"]
     source["decisions"] = {"meaning": "phases"}
     answer = client.wait(client.send("read", source=source, output=output))
     assert [row["role"] for row in answer["phases"]] == ["pre", "post", "post"]

@@ -198,11 +198,12 @@ def test_nodes_that_cannot_be_used_say_why(scene, phases, tmp_path):  # noqa: F8
 
 
 def test_phases_corrected_by_hand(scene, phases):  # noqa: F811
-    from BreastSegLib.scene import examflow
+    from BreastSegLib.scene import corrections
+    from BreastSegLib.scene.sceneexam import SceneExam
 
     nodes = addExam(phases, OBLIQUE)
-    exam = examflow.SceneExam("Exam 1", "nowhere", phases, OBLIQUE, tuple(nodes), (), (0, 1, 2))
-    changed = examflow.correctPhases(exam, [(0, "pre", -90.0), (2, "post", 0.0), (1, "post", 80.0)])
+    exam = SceneExam("Exam 1", "nowhere", phases, OBLIQUE, tuple(nodes), (), (0, 1, 2))
+    changed = corrections.correctPhases(exam, [(0, "pre", -90.0), (2, "post", 0.0), (1, "post", 80.0)])
     assert changed.order == (0, 2, 1)
     assert [phase.evidence for phase in changed.phases] == ["tag", "set by hand", "set by hand"]
     assert [node.GetName() for node in nodes] == [
@@ -213,18 +214,19 @@ def test_phases_corrected_by_hand(scene, phases):  # noqa: F811
     assert changed.reference is nodes[2]
     for rows, sentence in (([], "Every phase is left out"), ([(1, "post", 0.0), (0, "pre", -9.0)], "not the first")):
         with pytest.raises(BadInput, match=sentence):
-            examflow.correctPhases(exam, rows)
+            corrections.correctPhases(exam, rows)
 
 
 def test_arranged_store_follows_the_order(scene, phases, tmp_path):  # noqa: F811
     from BreastSegLib.exam.dce import DceExam
     from BreastSegLib.exam.store import load_exam, save_exam
-    from BreastSegLib.scene import examflow
+    from BreastSegLib.scene import arrangedstore, corrections
+    from BreastSegLib.scene.sceneexam import SceneExam
 
     arrays = [np.full(OBLIQUE.shape, value, np.float32) for value in (1, 2, 3)]
     store = save_exam(DceExam(phases, tuple(Volume(array, OBLIQUE) for array in arrays)), tmp_path / "store")
-    exam = examflow.SceneExam("Exam 1", str(store), phases, OBLIQUE, tuple(addExam(phases, OBLIQUE)), (), (0, 1, 2))
-    changed = examflow.correctPhases(exam, [(0, "pre", -90.0), (2, "post", 0.0), (1, "post", 80.0)])
-    read = load_exam(examflow.arrangedStore(changed, tmp_path / "arranged"))
+    exam = SceneExam("Exam 1", str(store), phases, OBLIQUE, tuple(addExam(phases, OBLIQUE)), (), (0, 1, 2))
+    changed = corrections.correctPhases(exam, [(0, "pre", -90.0), (2, "post", 0.0), (1, "post", 80.0)])
+    read = load_exam(arrangedstore.arrangedStore(changed, tmp_path / "arranged"))
     assert [float(volume.array[0, 0, 0]) for volume in read.volumes] == [1, 3, 2]
     assert [phase.time_s for phase in read.phases] == [-90, 0, 80]

@@ -4,16 +4,19 @@ import sys
 from dataclasses import replace
 
 import pytest
-from BreastSegLib.exam.dce import number_phases
+from BreastSegLib.exam.dce import Phase, number_phases
 from BreastSegLib.panel import phaserows, state
 
 READY = state.PanelState(source="folder", chosen=1, phases=3, models=1, model="Demo")
 
 MISSING = [
     ({"phases": 0, "chosen": 0}, "Choose an exam folder first."),
-    ({"phases": 0, "chosen": 0, "source": "files"}, "Choose the phase files first, pre-contrast first."),
+    ({"phases": 0, "chosen": 0, "source": "files"}, "Choose the image files first."),
     ({"phases": 0, "chosen": 0, "source": "nodes"}, "Tick the volumes of the exam first."),
+    ({"phases": 0, "source": "files"}, "Say first what the files are."),
     ({"phases": 0}, "Press “Load exam”."),
+    ({"question": "clock"}, "Answer the question under “Load exam” first."),
+    ({"phases": 0, "views": 4, "model": ""}, "Choose a model first."),
     ({"volumesGone": True, "phases": 0}, "Volumes of the exam were removed from the scene. Load the exam again."),
     ({"phaseProblem": "Every phase is left out."}, "Every phase is left out."),
     ({"models": 0, "model": ""}, "No model is installed."),
@@ -35,6 +38,38 @@ def test_each_missing_thing_has_its_sentence(change, sentence):
     now = replace(READY, **change)
     assert state.whatIsMissing(now) == sentence
     assert not state.canSegment(now)
+
+
+@pytest.mark.parametrize(
+    "names, meaning",
+    [
+        (["pre.nii.gz", "post1.nii.gz"], "phases"),
+        (["case_0000.nii.gz", "case_0001.nii.gz"], ""),
+        (["A_0000.NRRD"], ""),
+        (["LCC.dcm", "RCC.png"], "mammograms"),
+        (["LCC.png", "pre.nii"], ""),
+        (["IM00001"], ""),
+        ([], ""),
+    ],
+)
+def test_what_files_are_is_preset_only_where_their_names_tell_it(names, meaning):
+    assert state.meaningOf(names) == meaning
+
+
+def test_details_of_a_phase_are_listed(rows):
+    phase = Phase("post", 1, 0.0, "tag", (), 80.0, 21.4, ("Trigger Time says post 2",))
+    assert phaserows.detailsOf(phase, "2.1 → 0.4 mm").split("\n") == [
+        "Since the injection: 21 s",
+        "Temporal resolution: 80 s",
+        "Motion correction: 2.1 → 0.4 mm",
+        "Contradiction: Trigger Time says post 2",
+    ]
+    assert phaserows.rowsOf([phase], ["A"])[0].contradicted and not rows[0].contradicted
+
+
+def test_kept_rows_come_back(rows):
+    changed = phaserows.setRole(phaserows.setTime(phaserows.move(rows, 2, 1), 1, "7"), 2, "unused")
+    assert phaserows.restored(rows, phaserows.keptRows(changed)) == changed
 
 
 def test_nothing_missing():

@@ -233,8 +233,14 @@ def test_truncated_file_reads_as_pydicom_reads_it_or_as_damaged(tmp_path, syntax
             assert ours(found) == wanted
         header = read_header(str(path))
         if header and header.shape == (8, 10):
-            with pytest.raises(BadInput):
-                read_slice(header.slice_ref, np.empty(header.shape, np.float32))
+            out = np.empty(header.shape, np.float32)
+            try:
+                read_slice(header.slice_ref, out)
+            except BadInput:
+                continue
+            # Of a deflated file the end may be lost without any pixel.
+            assert syntax == "deflated"
+            np.testing.assert_array_equal(out, voxels(0)[0] * np.float32(1.25) - 7)
 
 
 def test_odd_length_is_taken_as_it_stands(tmp_path):

@@ -230,6 +230,20 @@ def test_number_of_frames_that_is_not_true_is_damage(tmp_path):
     assert "1 DICOM file is damaged and skipped" in refused(save(tmp_path, d))
 
 
+def test_file_of_the_dynamic_without_orientation_is_not_left_out_in_silence(tmp_path):
+    files, _ = siemens_xa()
+    del files[2].SharedFunctionalGroupsSequence
+    assert "do not say where they lie" in refused(save(tmp_path, *files))
+
+
+def test_damaged_file_of_a_phase_is_worth_a_note_of_its_own(tmp_path):
+    files, arrays = siemens_xa()
+    files[2].NumberOfFrames = 9
+    save(tmp_path, *files)
+    exam = holds(tmp_path, [arrays[0], arrays[1], arrays[3]], [-70, 0, 140])
+    assert any("check that no phase is missing" in note for note in exam.notes)
+
+
 def test_frame_that_is_missing_or_double_is_named(tmp_path):
     frames = [frame(p, z, **CLOCKS["philips"](p, z)) for p in range(3) for z in range(SLICES)]
     pixels = [voxels(p)[z] for p in range(3) for z in range(SLICES)]

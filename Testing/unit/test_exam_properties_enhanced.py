@@ -69,6 +69,13 @@ def without(files, tags, share, seed):
     return result
 
 
+def fewer_and_said(exam, arrays):
+    """bool: whether some phases are in order, and a note says that a whole phase may be missing."""
+    places = [k for v in exam.volumes for k, a in enumerate(arrays) if np.array_equal(v.array, a)]
+    told = any("check that no phase is missing" in note for note in exam.notes)
+    return told and len(places) == len(exam.volumes) and places == sorted(places)
+
+
 @few
 @given(st.sampled_from(WAYS), st.integers(0, 10**6), st.sampled_from([0, 1]))
 def test_names_and_packing_of_files_change_nothing(way, seed, packed):
@@ -88,7 +95,7 @@ def test_names_and_packing_of_files_change_nothing(way, seed, packed):
 def test_dropped_tags_give_the_same_order_or_a_sentence(way, tags, share, seed):
     files, arrays = exam_of(way)
     exam = read(without(files, sorted(tags), share, seed), seed)
-    assert exam is None or right(exam, arrays)
+    assert exam is None or right(exam, arrays) or fewer_and_said(exam, arrays)
 
 
 @few

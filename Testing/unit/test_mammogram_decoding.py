@@ -9,8 +9,8 @@ import pytest
 import SimpleITK as sitk
 from BreastSegLib.errors import BadInput
 from BreastSegLib.exam.mammograms import read_views
-from BreastSegLib.exam.mammograms.size import stored_values
 from BreastSegLib.exam.mammograms.opening import open_dicom
+from BreastSegLib.exam.mammograms.size import stored_values
 from PIL import Image
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate

@@ -149,3 +149,10 @@ def _others(headers, views):
     """Return the headers that are no mammograms."""
     mammograms = {id(view) for view in views}
     return [header for header in headers if id(header) not in mammograms]
+
+
+def _may_be_film(header):
+    """bool: whether an image may be a digitised film: it has no place in the body and no other modality."""
+    placed = header.position is not None or header.orientation is not None
+    plain = not placed and min(header.shape) > 0
+    return plain and header.modality in FILMS and header.sop_class not in (CLASSIC_MR, *ENHANCED)

@@ -55,7 +55,7 @@ def read_headers(paths, report=None, threads=THREADS):
     notes : list of str
         How many files were skipped, and why.
     """
-    headers, others, damaged = [], 0, 0
+    headers, others, damaged, phases = [], 0, 0, False
     with warnings.catch_warnings():
         # Around all threads: warning filters belong to the whole process.
         warnings.simplefilter("ignore")
@@ -73,6 +73,7 @@ def read_headers(paths, report=None, threads=THREADS):
                 frames = frame_headers(path, header)
                 headers += frames
                 damaged += not frames
+                phases |= not frames
             elif not header.is_directory:
                 headers.append(header)
     notes = []
@@ -80,6 +81,8 @@ def read_headers(paths, report=None, threads=THREADS):
         notes.append(f"{_count(others, 'file')} in the folder {'is' if others == 1 else 'are'} not DICOM and skipped.")
     if damaged:
         notes.append(f"{_count(damaged, 'DICOM file')} {'is' if damaged == 1 else 'are'} damaged and skipped.")
+    if phases:
+        notes.append("A damaged file is enhanced MR, which can hold a whole phase: check that no phase is missing.")
     return headers, notes
 
 

@@ -3,19 +3,8 @@
 from dataclasses import replace
 
 from .elements import IMPLICIT, Elements, open_unpacked, read_elements
-from .headers import ENHANCED, has_agent, layout_of
+from .headers import ENHANCED, KEYWORDS, has_agent, layout_of
 from .times import moment_of_stamp
-
-LAYOUT = (
-    "Rows",
-    "Columns",
-    "SamplesPerPixel",
-    "NumberOfFrames",
-    "BitsAllocated",
-    "BitsStored",
-    "HighBit",
-    "PixelRepresentation",
-)
 
 
 def is_multiframe(header):
@@ -45,7 +34,7 @@ def frame_headers(path, header):
             elements = _pixel_elements(path, dataset)
         shared = _first(dataset, "SharedFunctionalGroupsSequence")
         groups = dataset.PerFrameFunctionalGroupsSequence
-        if len(groups) != header.frames:
+        if len(groups) != header.frames and "NumberOfFrames" in dataset:
             return []
         return [_frame(header, dataset, shared, group, k, elements) for k, group in enumerate(groups)]
     except Exception:  # noqa: BLE001 - damaged bytes make the parser raise almost any exception
@@ -54,7 +43,7 @@ def frame_headers(path, header):
 
 def _pixel_elements(path, dataset):
     """Return the elements that say where the pixels lie."""
-    found = read_elements(path, LAYOUT)
+    found = read_elements(path, KEYWORDS)
     syntax = str(getattr(dataset, "file_meta", {}).get("TransferSyntaxUID", IMPLICIT))
     return found if found is not None else Elements({}, syntax)
 

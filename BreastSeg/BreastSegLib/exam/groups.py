@@ -8,7 +8,7 @@ from ..errors import BadInput
 from .decisions import ask
 from .derived import dixon_kind, reason_to_leave_out
 from .phases import repeats
-from .stack import normal_of
+from .stack import check_placed, normal_of
 
 SAME_DIRECTION = 0.996  # cosine of 5°
 
@@ -119,6 +119,11 @@ def choose(series, findings):
         times = max(sizes)
         what = f"Several series could be the dynamic, each with {times} time point{'s' * (times > 1)}"
         raise ask("series", what, listed, [_choice(group) for group in best])
+    own = {s.first.series for s in best[0]} - {""}
+    for other in series:
+        if other.first.series in own and other.first.orientation is None:
+            # Images of the dynamic's own series that do not say where they lie: a phase would be lost in silence.
+            check_placed(other.headers)
     findings.left_out += [
         (s.name, f"not like the dynamic: {difference(best[0][0], s)}") for s in series if s not in best[0]
     ]

@@ -157,7 +157,7 @@ def lacking(stacks):
             continue
         offset = (np.array(other.origin) - np.array(geometry.origin)) @ geometry.matrix / np.array(geometry.spacing)
         last = offset[2] + round(step) * (other.shape[0] - 1)
-        inside = -0.1 < offset[2] and last < geometry.shape[0] - 0.9
+        inside = offset[2] > -0.1 and last < geometry.shape[0] - 0.9
         if inside and np.abs(offset[:2]).max() < 0.5 and abs(offset[2] - round(offset[2])) < 0.1:
             found.append((index, missing, geometry.shape[0]))
     return found

@@ -5,8 +5,8 @@ import time
 
 import slicer
 
-from ..errors import BreastSegError, Cancelled, DeviceUnavailable
-from ..scene import segmentationnode
+from ..errors import BreastSegError, Cancelled, DeviceUnavailable, Undecided
+from ..scene import keeping, segmentationnode, viewlayout
 from ..scene.texts import _
 from . import packages, state
 from .examstep import ExamStep
@@ -25,6 +25,11 @@ class BreastSegPanel:
     parent : qt.QWidget
         The panel's top widget.
     session : scene.session.Session
+
+    Attributes
+    ----------
+    error : BreastSegError or None
+        How the latest work ended; None when it ended well.
     """
 
     def __init__(self, ui, parent, session):
@@ -35,8 +40,9 @@ class BreastSegPanel:
         self._parameterNode = None
         self._ready = False
         self._working = self._stage = ""
-        self._message = None
+        self._message = self.error = None
         self._began = 0.0
+        self._source = {}
         self.runner = Runner(parent, session)
         self.modelStep = ModelStep(ui, self._onUserChange)
         self.examStep = ExamStep(ui, self.loadExam, self._onUserChange)
@@ -54,42 +60,62 @@ class BreastSegPanel:
     def state(self):
         """PanelState: what decides which buttons work."""
         exam, step = self.examStep.exam, self.examStep
-        phases = exam.phases if exam else ()
         return state.PanelState(
-            step.kind,
-            step.chosen,
-            len(phases),
-            step.volumesGone,
-            step.problem,
-            self.modelStep.count,
-            self.modelStep.title,
-            self.modelStep.problemWith(phases),
-            self._working,
+            source=step.chooser.kind,
+            chosen=step.chooser.chosen,
+            phases=len(exam.phases) if exam else 0,
+            views=len(exam.nodes) if exam and exam.kind == "mammograms" else 0,
+            meaning=step.chooser.meaning,
+            question=step.asking,
+            volumesGone=step.volumesGone,
+            phaseProblem=step.problem,
+            models=self.modelStep.count,
+            model=self.modelStep.title,
+            modelProblem=self.modelStep.problemWith(exam),
+            working=self._working,
         )
 
     def setParameterNode(self, parameterNode):
         """Show what a parameter node holds, and keep the user's choices in it from now on; None lets go of it."""
         self._parameterNode = None
         if parameterNode is not None:
-            if parameterNode.examFolder and not self.examStep.chosen:
+            if parameterNode.examFolder and not self.examStep.chooser.chosen:
                 self.examStep.setFolder(parameterNode.examFolder)
+            self.examStep.chooser.chooseMotion(parameterNode.motion)
             self.modelStep.chooseModel(parameterNode.model)
             self.modelStep.chooseDevice(parameterNode.device)
         self._parameterNode = parameterNode
+        self._restore()
         self.refresh()
+
+    def takeExam(self, exam):
+        """Show an exam that something else has loaded into the scene, such as the DICOM browser.
+
+        Parameters
+        ----------
+        exam : SceneExam or SceneMammograms
+        """
+        if self._working:
+            self.runner.abandon()
+            self._working = ""
+        self._onExam(exam)
+        if exam.kind == "dce" and exam.companions.sequence is None:
+            self._makeCompanions()
 
     def refresh(self):
         """Bring buttons, tooltips and the status line up to date."""
         if not self._ready:
             return
         if not self._working:
-            self.examStep.refreshNodes()
+            self.examStep.chooser.refreshNodes()
         gone = None if self._working else self.examStep.dropRemoved()
         if gone is not None:
             self.session.forgetExam(gone)
+            if self._parameterNode is not None:
+                keeping.forget(self._parameterNode)
         now = self.state
         idle, missing = not now.working, state.whatIsMissing(now, _)
-        loadTip = state.whatIsMissingToLoad(now, _) or _("Read the phases and show them in the views")
+        loadTip = state.whatIsMissingToLoad(now, _) or _("Read the exam and show it in the views")
         self.examStep.setEnabled(idle, state.canLoad(now), loadTip)
         self.modelStep.setEnabled(idle)
         self.segmentStep.showMissing(missing)
@@ -101,6 +127,7 @@ class BreastSegPanel:
 
     def loadExam(self, source):
         """Begin to load an exam; the window stays alive."""
+        self._source = source
         self._start("loading", (), lambda: self.session.readExam(source, self._onProgress), self._onExam)
         if self._parameterNode is not None and "folder" in source:
             self._parameterNode.examFolder = source["folder"]
@@ -141,6 +168,7 @@ class BreastSegPanel:
             self.session.forgetExam(exam)
         self._working, self._message, self.result, self._shown = "", None, None, None
         self.examStep.show(None)
+        viewlayout.leaveSingleView()
         self.segmentStep.showResult(None)
         self.refresh()
 
@@ -155,7 +183,7 @@ class BreastSegPanel:
         self.ui.logText.appendPlainText(f"{time.strftime('%H:%M:%S')}  {text}")
 
     def _start(self, working, needed, makeTurns, onDone):
-        self._message, self._stage, self._began = None, "", time.monotonic()
+        self._message, self._stage, self._began, self.error = None, "", time.monotonic(), None
         try:
             self.session.interpreter = self.modelStep.interpreter
             packages.ensurePackages(needed, self.session)
@@ -183,12 +211,46 @@ class BreastSegPanel:
         self.examStep.show(exam)
         self.segmentStep.showResult(None)
         self.result = None
-        if self._parameterNode is not None:
-            self._parameterNode.phases = list(exam.nodes)
-            self._parameterNode.reference = exam.reference
-        logging.info(f"BreastSeg: exam with {len(exam.phases)} phases loaded")
-        self.log(_("{name}: {count} phases loaded").format(name=exam.name, count=len(exam.phases)))
+        self._keepExam()
+        what = _("{count} views") if exam.kind == "mammograms" else _("{count} phases")
+        what = what.format(count=len(exam.nodes))
+        logging.info(f"BreastSeg: exam with {what} loaded")
+        self.log(_("{name}: {what} loaded").format(name=exam.name, what=what))
         self.refresh()
+
+    def _restore(self):
+        """Show the exam that came back with the scene, with the user's corrections."""
+        parameterNode, loaded = self._parameterNode, self.examStep.loaded
+        if parameterNode is None or self._working or not list(parameterNode.phases):
+            return
+        nodes = list(parameterNode.phases)
+        if loaded is not None and list(loaded.nodes) == nodes:
+            return
+        exam, rows = keeping.keptExam(nodes, parameterNode.phaseTable)
+        if exam is None:
+            return
+        if loaded is not None:
+            self.session.forgetExam(loaded)
+        self.examStep.show(exam, rows)
+        self.log(_("{name} came back with the scene").format(name=exam.name))
+        if exam.kind == "dce":
+            self._makeCompanions()
+
+    def _makeCompanions(self):
+        """Make the Sequence and the plot of an exam that has none."""
+        self._working = "loading"
+        self.runner.start(keeping.remake(self.examStep.exam), self._onCompanions, self._onError)
+        self.refresh()
+
+    def _onCompanions(self, made):
+        self._working = ""
+        self.examStep.takeCompanions(made)
+        self.refresh()
+
+    def _keepExam(self):
+        """Keep the exam and the user's corrections in the parameter node."""
+        if self._parameterNode is not None and self.examStep.loaded is not None:
+            keeping.keep(self._parameterNode, self.examStep.loaded, self.examStep.exam, self.examStep.keptText)
 
     def _onResult(self, result):
         seconds = time.monotonic() - self._began
@@ -209,9 +271,15 @@ class BreastSegPanel:
 
     def _onError(self, error):
         segmenting, self._working = self._working == "segmenting", ""
+        self.error = error
         if isinstance(error, Cancelled):
             self._say(_("Cancelled."))
             self.log(_("Cancelled"))
+            return
+        if isinstance(error, Undecided) and error.choices and not segmenting:
+            self.log(error.line)
+            self.examStep.ask(self._source, error)
+            self.refresh()
             return
         logging.error(f"BreastSeg: {error.line}")
         self._say(error.line, True)
@@ -236,6 +304,9 @@ class BreastSegPanel:
         self._message = None
         if self._parameterNode is not None and not self._working:
             self._parameterNode.device = self.modelStep.device
+            self._parameterNode.motion = self.examStep.chooser.motion
             if self.modelStep.model is not None:
                 self._parameterNode.model = self.modelStep.model.name
+            if self._ready:
+                self._keepExam()
         self.refresh()

@@ -1,17 +1,15 @@
-"""Step 1: which exam, and what its phases are."""
-
-import os
-
-import qt
+"""Step 1: which exam, and what its phases or views are."""
 
 from ..errors import BreastSegError
-from ..scene import examflow, examnodes
+from ..scene import companions, corrections, examnodes, keeping, mammogramnodes, viewlayout
+from ..scene.sceneexam import motionText
 from ..scene.texts import _
-from . import phaserows, state
-from .nodelist import NodeList
+from . import phaserows
+from .enhancementplot import EnhancementPlot
 from .phasetable import PhaseTable
-
-FILE_FILTER = "NIfTI, NRRD, MetaImage (*.nii *.nii.gz *.nrrd *.nhdr *.mha *.mhd)"
+from .questionbox import QuestionBox
+from .sourcechooser import SourceChooser
+from .viewtable import ViewTable
 
 
 class ExamStep:
@@ -22,144 +20,182 @@ class ExamStep:
     ui : object
         The widgets of the .ui file, by name.
     onLoad : callable
-        Called with the source when the user presses "Load exam".
+        Called with the source when the user presses "Load exam", or answers a question about it.
     onChanged : callable
         Called when anything changes that decides what is missing.
     """
 
     def __init__(self, ui, onLoad, onChanged):
         self._ui, self._onLoad, self._onChanged = ui, onLoad, onChanged
-        self._files = ()
+        self._asked = {}
         self.loaded = None
         self.exam = None
         self.problem, self.volumesGone = "", False
-        for text in (_("DICOM folder"), _("Image files, one for each phase"), _("Volumes in the scene")):
-            ui.sourceBox.addItem(text)
-        self._nodes = NodeList(ui.nodesList, onChanged)
+        self._question = QuestionBox(ui, self._onAnswer)
+        self.chooser = SourceChooser(ui, self._onSourceChanged, onChanged)
         self._table = PhaseTable(
             ui.phaseTable, ui.phaseUpButton, ui.phaseDownButton, self._onRows, self._onRowSelected
         )
-        ui.sourceBox.connect("currentIndexChanged(int)", self._onSource)
-        ui.examFolderEdit.connect("currentPathChanged(QString)", self._onFolder)
-        ui.filesButton.connect("clicked()", self._chooseFiles)
+        self._views = ViewTable(ui.viewTable, self._onViews, self._onViewSelected)
+        self._plot = EnhancementPlot(ui)
         ui.loadButton.connect("clicked()", self._load)
-        self._onSource(0)
         self.show(None)
 
     @property
-    def kind(self):
-        """str: 'folder', 'files' or 'nodes'."""
-        return state.SOURCES[max(0, self._ui.sourceBox.currentIndex)]
+    def asking(self):
+        """str: what the user has to decide before the exam can be loaded; '' when nothing is asked."""
+        return self._question.asking
 
     @property
-    def chosen(self):
-        """int: how many folders, files or volumes are chosen."""
-        if self.kind == "folder":
-            return int(bool(self._ui.examFolderEdit.currentPath.strip()))
-        return len(self._files) if self.kind == "files" else len(self._nodes.checkedNodes())
+    def keptText(self):
+        """str: the phases with the user's corrections, for the parameter node; '' when there are none."""
+        if self.loaded is None or self.loaded.kind != "dce":
+            return ""
+        return keeping.keptText(self.loaded, phaserows.keptRows(self._table.rows))
+
+    def setFolder(self, folder):
+        """Choose a folder."""
+        self.chooser.setFolder(folder)
+
+    def setFiles(self, files):
+        """Choose image files, in order."""
+        self.chooser.setFiles(files)
 
     def dropRemoved(self):
         """Forget the exam when a volume of it is no longer in the scene; return the forgotten exam, or None."""
         exam = self.loaded
-        if exam is None or all(node.GetScene() is not None for node in exam.nodes):
+        if exam is None or all(companions.isThere(node) for node in exam.nodes):
             return None
         self.show(None)
         self.volumesGone = True
+        if exam.kind == "dce":
+            companions.removeCompanions(exam.companions)
+            examnodes.removeLost(exam.name)
         return exam
 
-    def source(self):
-        """Return the chosen source, as `scene.examflow.readExam` takes it."""
-        if self.kind == "folder":
-            return {"folder": self._ui.examFolderEdit.currentPath.strip()}
-        return {"files": list(self._files)} if self.kind == "files" else {"nodes": self._nodes.checkedNodes()}
+    def ask(self, source, question):
+        """Ask the user what an `Undecided` asks about `source`; the answer loads it again."""
+        self._asked = source
+        self._question.ask(question)
 
-    def refreshNodes(self):
-        """Volumes came or went: show those that are in the scene now."""
-        if self.kind == "nodes":
-            self._nodes.refresh()
+    def show(self, exam, kept=()):
+        """Show an exam as it was loaded; None shows an empty step.
 
-    def setFolder(self, folder):
-        """Choose a DICOM folder."""
-        self._ui.sourceBox.setCurrentIndex(state.SOURCES.index("folder"))
-        self._ui.examFolderEdit.setCurrentPath(folder)
-
-    def setFiles(self, files):
-        """Choose phase files, in order."""
-        self._ui.sourceBox.setCurrentIndex(state.SOURCES.index("files"))
-        self._files = tuple(files)
-        names = "\n".join(f"{number}. {os.path.basename(path)}" for number, path in enumerate(self._files, 1))
-        self._ui.filesLabel.text = names or _("No files chosen")
-        self._ui.filesLabel.setToolTip("\n".join(self._files))
-        self._onChanged()
-
-    def show(self, exam):
-        """Show the phases of an exam as it was loaded; None shows an empty step."""
+        Parameters
+        ----------
+        exam : SceneExam, SceneMammograms or None
+        kept : sequence of (int, str, float or None, bool)
+            The user's corrections, as they were kept in the scene.
+        """
         self.loaded = self.exam = exam
         self.problem, self.volumesGone = "", False
-        self._table.show(phaserows.rowsOf(exam.phases, [node.GetName() for node in exam.nodes]) if exam else ())
-        evidence = list(dict.fromkeys(phase.evidence for phase in exam.phases)) if exam else []
-        self._ui.evidenceLabel.text = _("Phases decided by {evidence}.").format(evidence=" / ".join(evidence))
-        self._ui.evidenceLabel.setVisible(any(evidence))
+        self._question.hide()
+        phases = exam.phases if exam else ()
+        self._showRows(self._rows(exam) if phases else ())
+        self._showViews()
+        self._showEvidence()
         notes = exam.notes if exam else ()
         self._ui.examNotesLabel.text = "\n".join(f"• {note}" for note in notes)
-        self._ui.phaseFrame.setVisible(exam is not None)
+        self._ui.phaseFrame.setVisible(bool(phases))
         self._ui.examNotesLabel.setVisible(bool(notes))
+        if kept and phases:
+            self._apply(phaserows.restored(self._rows(exam), kept))
+        self._showPlot()
+
+    def takeCompanions(self, made):
+        """Use a Sequence and a plot that were made for the exam after it was shown."""
+        self.loaded = corrections.withCompanions(self.loaded, made)
+        self.exam = corrections.withCompanions(self.exam, made)
+        self._showPlot()
 
     def setEnabled(self, enabled, loadable, tooltip):
         """Let the user change the step, and load, or not."""
-        for widget in (self._ui.sourceBox, self._ui.sourceStack):
-            widget.setEnabled(enabled)
+        self.chooser.setEnabled(enabled)
         self._table.setEnabled(enabled)
+        self._views.setEnabled(enabled)
+        self._question.setEnabled(enabled)
         self._ui.loadButton.setEnabled(loadable)
         self._ui.loadButton.setToolTip(tooltip)
 
-    def _onSource(self, index):
-        self._ui.sourceStack.setCurrentIndex(index)
-        self.refreshNodes()
-        # A stack is as high as its highest page; the pages in the back must not take room.
-        for place in range(self._ui.sourceStack.count):
-            policy = qt.QSizePolicy.Preferred if place == index else qt.QSizePolicy.Ignored
-            self._ui.sourceStack.widget(place).setSizePolicy(qt.QSizePolicy.Preferred, policy)
-        self._onChanged()
-
-    def _onFolder(self, path):
-        self._onChanged()
-
-    def _chooseFiles(self):
-        files = qt.QFileDialog.getOpenFileNames(None, _("Phase files, pre-contrast first"), "", FILE_FILTER)
-        if files:
-            self.setFiles(sorted(files, key=phaserows.naturalKey))
-
     def _load(self):
-        if self.kind == "folder":
-            self._ui.examFolderEdit.addCurrentPathToHistory()
-        self._onLoad(self.source())
+        self._question.hide()
+        self.chooser.remember()
+        self._onLoad(self.chooser.source())
+
+    def _onSourceChanged(self):
+        # Another exam is the user's way out of a question.
+        self._question.hide()
+        self._onChanged()
+
+    def _onAnswer(self, name, value):
+        self._onLoad({**self._asked, "decisions": {**self._asked.get("decisions", {}), name: value}})
+
+    def _rows(self, exam):
+        motion = [motionText(row) for row in exam.motion]
+        return phaserows.rowsOf(exam.phases, [node.GetName() for node in exam.nodes], motion, _)
+
+    def _showEvidence(self):
+        """Say in one sentence what decided the phases or views."""
+        exam = self.loaded
+        rows = () if exam is None else exam.phases or exam.views
+        evidence = " / ".join(dict.fromkeys(row.evidence for row in rows if row.evidence))
+        sentence = _("Phases decided by {evidence}.") if rows and exam.phases else _("Views decided by {evidence}.")
+        corrected = rows and exam.phases and self.exam.phases != exam.phases
+        sentences = [sentence.format(evidence=evidence), *([_("Corrected by hand.")] if corrected else [])]
+        self._ui.evidenceLabel.text = " ".join(sentences)
+        self._ui.evidenceLabel.setVisible(bool(evidence))
+
+    def _showPlot(self):
+        self._plot.show(self.exam.companions.chart if self.exam is not None and self.exam.phases else None)
 
     def _onRows(self, rows):
         if self.loaded is None:
             return
+        self._apply(rows)
+        self._onChanged()
+
+    def _apply(self, rows):
+        """Make the rows of the table the phases of the exam, if they can be."""
         try:
-            self.exam = examflow.correctPhases(self.loaded, phaserows.usedRows(rows))
+            self.exam = corrections.correctPhases(self.loaded, phaserows.usedRows(rows))
             self.problem = ""
         except BreastSegError as error:
             self.problem = error.line
-        self._table.show(self._corrected(rows) if not self.problem else rows)
-        self._onChanged()
+        if not self.problem:
+            companions.updateCompanions(self.exam)
+        self._showRows(self._corrected(rows) if not self.problem else rows)
+        self._showEvidence()
 
     def _corrected(self, rows):
         """Return the rows as the correction made them: new names, times since the first post-contrast phase."""
         phases = {index: phase for (index, role, time), phase in zip(phaserows.usedRows(rows), self.exam.phases)}
-        result = []
-        for row in rows:
-            phase, name = phases.get(row.index), self.loaded.nodes[row.index].GetName()
-            result.append(
-                phaserows.Row(row.index, phase.role, phase.time_s, phase.evidence, name)
-                if phase
-                else phaserows.Row(row.index, row.role, row.time, row.evidence, name, used=False)
-            )
-        return result
+        return [
+            phaserows.corrected(row, phases.get(row.index), self.loaded.nodes[row.index].GetName()) for row in rows
+        ]
+
+    def _showRows(self, rows):
+        self._table.show(rows, self.loaded.name if self.loaded is not None else "")
 
     def _onRowSelected(self, row):
         node = self.loaded.nodes[row.index] if self.loaded else None
-        if node is not None and node.GetScene() is not None:
+        if companions.isThere(node):
             examnodes.showPhase(node, fit=False)
+
+    def _showViews(self, selected=0):
+        exam = self.exam
+        views = exam.views if exam is not None and exam.kind == "mammograms" else ()
+        self._ui.viewFrame.setVisible(bool(views))
+        names = [node.GetName() for node in exam.nodes] if views else ()
+        self._views.show(views, names, exam.name if views else "", selected)
+
+    def _onViews(self, choices, selected):
+        if self.exam is None or self.exam.kind != "mammograms":
+            return
+        self.exam = self.loaded = mammogramnodes.correctViews(self.exam, choices)
+        self._showViews(selected)
+        self._onChanged()
+
+    def _onViewSelected(self, place):
+        node = self.exam.nodes[place]
+        if companions.isThere(node):
+            viewlayout.showInSingleView(node)

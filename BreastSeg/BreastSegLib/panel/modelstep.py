@@ -116,18 +116,30 @@ class ModelStep:
         except BreastSegError as error:
             slicer.util.errorDisplay(error.line, windowTitle=_("BreastSeg"))
 
-    def problemWith(self, phases):
-        """Return why the chosen model cannot be used with an exam of these phases; '' when it can."""
-        if self.problem or self.model is None or not phases:
+    def problemWith(self, exam):
+        """Return why the chosen model cannot be used with a loaded exam; '' when it can, or none is loaded."""
+        if self.problem or self.model is None or exam is None:
             return self.problem
-        exam = SimpleNamespace(phases=tuple(phases))
+        if exam.kind == "mammograms":
+            what = _("The model “{model}” is for DCE-MRI, and mammograms are loaded. Load a DCE-MRI exam to segment.")
+            return what.format(model=self.model.name)
+        exam = SimpleNamespace(phases=tuple(exam.phases))
         try:
-            for _name, source in load_recipe(self.model.card["recipe"]).channels:
+            channels = load_recipe(self.model.card["recipe"]).channels
+            if exam.phases[0].role == "channel":
+                return self._channelProblem(len(exam.phases), len(channels))
+            for _name, source in channels:
                 for term in source.terms:
                     resolve(term, exam)
         except BreastSegError as error:
             return error.line
         return ""
+
+    def _channelProblem(self, given, wanted):
+        if given == wanted:
+            return ""
+        what = _("{given} files are given as channels, but the model “{model}” has {wanted}. Load one for each.")
+        return what.format(given=given, wanted=wanted, model=self.model.name)
 
     def setEnabled(self, enabled):
         """Let the user change the step, or not."""

@@ -1,9 +1,15 @@
-"""A list of the volumes in the scene, in which the user ticks the phases of an exam."""
+"""A list of the volumes and Sequences in the scene, in which the user ticks the phases of an exam."""
 
 import qt
 import slicer
 
+from ..scene.examnodes import COMPANION
+from ..scene.fromnodes import isVolumeSequence
+from ..scene.texts import _
 from .phaserows import naturalKey
+
+# Volumes with several values for each voxel are listed too: ticked, they are refused with a sentence.
+VOLUMES = ("vtkMRMLScalarVolumeNode", "vtkMRMLVectorVolumeNode", "vtkMRMLMultiVolumeNode")
 
 
 class NodeList:
@@ -23,18 +29,15 @@ class NodeList:
         widget.connect("itemChanged(QListWidgetItem*)", self._onItem)
 
     def refresh(self):
-        """Show the scalar volumes of the scene: known phases in order, then by name as people count; ticks stay."""
+        """Show what can be an exam: known phases in order, volumes by name as people count, Sequences; ticks stay."""
         ticked = {node.GetID() for node in self.checkedNodes()}
-        nodes = [
-            node
-            for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-            if node.GetClassName() == "vtkMRMLScalarVolumeNode" and not node.GetHideFromEditors()
-        ]
+        nodes = [node for node in slicer.util.getNodesByClass("vtkMRMLVolumeNode") if _isListed(node)]
+        nodes += [node for node in slicer.util.getNodesByClass("vtkMRMLSequenceNode") if isVolumeSequence(node)]
         self._nodes = tuple(sorted(nodes, key=_order))
         self._filling = True
         self._widget.clear()
         for node in self._nodes:
-            item = qt.QListWidgetItem(node.GetName())
+            item = qt.QListWidgetItem(_title(node))
             item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsUserCheckable)
             item.setCheckState(qt.Qt.Checked if node.GetID() in ticked else qt.Qt.Unchecked)
             self._widget.addItem(item)
@@ -51,6 +54,18 @@ class NodeList:
             self._onChanged()
 
 
+def _isListed(node):
+    # The volume with which the user plays an exam shows one of its phases again.
+    shown = node.GetClassName() in VOLUMES and not node.GetHideFromEditors()
+    return shown and node.GetAttribute(COMPANION) is None
+
+
+def _title(node):
+    if not node.IsA("vtkMRMLSequenceNode"):
+        return node.GetName()
+    return _("{name} (Sequence, {count} volumes)").format(name=node.GetName(), count=node.GetNumberOfDataNodes())
+
+
 def _order(node):
     number = node.GetAttribute("BreastSeg.Phase")
-    return number is None, int(number or 0), naturalKey(node.GetName())
+    return node.IsA("vtkMRMLSequenceNode"), number is None, int(number or 0), naturalKey(node.GetName())

@@ -12,7 +12,7 @@ class Row:
     ----------
     index : int
         Its place in the exam as it was loaded.
-    role : {'pre', 'post'}
+    role : {'pre', 'post', 'channel'}
     time : float or None
         Seconds since the first post-contrast phase.
     evidence : str
@@ -21,6 +21,10 @@ class Row:
         Name of its volume node.
     used : bool
         Whether the run sees it.
+    details : str
+        What else is known of it, for its tooltip.
+    contradicted : bool
+        Whether tags of the files contradict each other.
     """
 
     index: int
@@ -29,14 +33,49 @@ class Row:
     evidence: str
     volume: str
     used: bool = True
+    details: str = ""
+    contradicted: bool = False
 
 
-def rowsOf(phases, volumes):
-    """Return the rows of an exam as it was loaded."""
+def rowsOf(phases, volumes, motion=(), _=str):
+    """Return the rows of an exam as it was loaded.
+
+    Parameters
+    ----------
+    phases : sequence of Phase
+    volumes : sequence of str
+        Names of the volume nodes.
+    motion : sequence of str, optional
+        Motion of each phase before and after its correction.
+    _ : callable, optional
+        Translates a text.
+    """
+    motion = motion or [""] * len(phases)
     return tuple(
-        Row(index, phase.role, phase.time_s, phase.evidence, name)
-        for index, (phase, name) in enumerate(zip(phases, volumes))
+        Row(
+            index,
+            phase.role,
+            phase.time_s,
+            phase.evidence,
+            name,
+            details=detailsOf(phase, moved, _),
+            contradicted=bool(getattr(phase, "contradictions", ())),
+        )
+        for index, (phase, name, moved) in enumerate(zip(phases, volumes, motion))
     )
+
+
+def detailsOf(phase, motion="", _=str):
+    """Return what else is known of a phase, one line each; '' when there is nothing."""
+    lines = []
+    if getattr(phase, "since_injection_s", None) is not None:
+        lines.append(_("Since the injection: {seconds} s").format(seconds=f"{phase.since_injection_s:.0f}"))
+    if getattr(phase, "resolution_s", None) is not None:
+        lines.append(_("Temporal resolution: {seconds} s").format(seconds=f"{phase.resolution_s:g}"))
+    if motion:
+        lines.append(_("Motion correction: {motion}").format(motion=motion))
+    lines += [_("Contradiction: {tag}").format(tag=text) for text in getattr(phase, "contradictions", ())]
+    return "\n".join(lines)
 
 
 def setRole(rows, place, role):
@@ -86,15 +125,35 @@ def setTime(rows, place, text):
     return tuple(replace(row, time=seconds) if at == place else row for at, row in enumerate(rows))
 
 
+def corrected(row, phase, volume):
+    """Return `row` as a correction made it: what `phase` says, or left out where that is None."""
+    if phase is None:
+        return replace(row, volume=volume, used=False)
+    return replace(row, role=phase.role, time=phase.time_s, evidence=phase.evidence, volume=volume, used=True)
+
+
 def usedRows(rows):
     """Return (index, role, time) of the rows that the run sees, as `examflow.correctPhases` takes them."""
     return [(row.index, row.role, row.time) for row in rows if row.used]
 
 
+def keptRows(rows):
+    """Return (index, role, time, used) of all rows, as `scene.keeping` keeps them."""
+    return [(row.index, row.role, row.time, row.used) for row in rows]
+
+
+def restored(rows, kept):
+    """Return the rows of an exam with the order, roles, times and choices that were kept."""
+    return tuple(replace(rows[index], role=role, time=time, used=used) for index, role, time, used in kept)
+
+
 def numbers(rows):
-    """Return the post-contrast number that each row has or would have (0 for pre-contrast)."""
+    """Return the post-contrast number that each row has or would have (0 for pre-contrast); channels count from 0."""
     result, post = [], 0
-    for row in rows:
+    for place, row in enumerate(rows):
+        if row.role == "channel":
+            result.append(place)
+            continue
         if row.role == "pre":
             result.append(0)
         else:

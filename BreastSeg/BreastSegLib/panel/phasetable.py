@@ -31,8 +31,11 @@ class PhaseTable:
         table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
         table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
         table.verticalHeader().setVisible(False)
+        # One line a row: the tooltips and the line below the table have the rest.
+        table.setWordWrap(False)
         header = table.horizontalHeader()
-        for column, width in ((PHASE, 84), (TIME, 58), (VOLUME, 90)):
+        header.setHighlightSections(False)
+        for column, width in ((PHASE, 76), (TIME, 56), (VOLUME, 104)):
             header.resizeSection(column, width)
         header.setStretchLastSection(True)
         table.connect("cellChanged(int,int)", self._onCellChanged)
@@ -46,17 +49,27 @@ class PhaseTable:
         """tuple of phaserows.Row: what the table shows."""
         return self._rows
 
-    def show(self, rows):
-        """Show other rows; nobody is told."""
+    def show(self, rows, examName=""):
+        """Show other rows; nobody is told.
+
+        Parameters
+        ----------
+        rows : sequence of phaserows.Row
+        examName : str
+            What the names of the volumes begin with; left out in the table, the tooltip has it.
+        """
         selected = self._table.currentRow()
         self._rows, self._filling = tuple(rows), True
         self._table.setRowCount(len(self._rows))
         for place, (row, number) in enumerate(zip(self._rows, phaserows.numbers(self._rows))):
             self._table.setCellWidget(place, PHASE, self._roleBox(place, row, number))
             time = "" if row.time is None else f"{row.time:g}"
-            self._setText(place, TIME, time, _("Double-click to correct the time"), editable=True)
-            self._setText(place, VOLUME, row.volume, row.volume)
-            self._setText(place, EVIDENCE, shortEvidence(row.evidence), row.evidence)
+            timed = row.role != "channel"
+            self._setText(place, TIME, time, _("Double-click to correct the time") if timed else "", editable=timed)
+            self._setText(place, VOLUME, row.volume.removeprefix(f"{examName} "), row.volume)
+            evidence = "\n".join(line for line in (row.evidence, row.details) if line)
+            marked = shortEvidence(row.evidence) + (" ⚠" if row.contradicted else "")
+            self._setText(place, EVIDENCE, marked, evidence)
         self._filling = False
         self._fitHeight()
         if 0 <= selected < len(self._rows):
@@ -70,6 +83,11 @@ class PhaseTable:
 
     def _roleBox(self, place, row, number):
         box = qt.QComboBox()
+        if row.role == "channel":
+            # A model takes all its channels: only their order can be wrong.
+            box.addItem(_("Channel {number}").format(number=number))
+            box.setEnabled(False)
+            return box
         box.addItem(_("Pre"))
         box.addItem(_("Post {number}").format(number=number or 1))
         box.addItem(_("Leave out"))

@@ -1,8 +1,13 @@
 """What the panel knows, and the sentence that says what is missing. No Qt, so that every sentence is tested."""
 
+import re
 from dataclasses import dataclass
 
 SOURCES = ("folder", "files", "nodes")
+# What chosen files can be; '' as long as the user has not said.
+MEANINGS = ("", "phases", "channels", "mammograms")
+VOLUME_ENDINGS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
+MAMMOGRAM_ENDINGS = (".dcm", ".png", ".tif", ".tiff", ".pgm")
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,12 @@ class PanelState:
         Number of folders, files or volumes that are chosen.
     phases : int
         Number of phases of the loaded exam that are in use; 0 when none is loaded.
+    views : int
+        Number of mammograms that are loaded.
+    meaning : {'', 'phases', 'channels', 'mammograms'}
+        What the chosen files are.
+    question : str
+        What the user has to decide before the exam can be loaded; empty when nothing is asked.
     volumesGone : bool
         Whether volumes of the loaded exam were removed from the scene.
     phaseProblem : str
@@ -34,6 +45,9 @@ class PanelState:
     source: str = "folder"
     chosen: int = 0
     phases: int = 0
+    views: int = 0
+    meaning: str = ""
+    question: str = ""
     volumesGone: bool = False
     phaseProblem: str = ""
     models: int = 0
@@ -57,7 +71,9 @@ def whatIsMissing(state, _=str):
         return _("The segmentation is running.")
     if state.volumesGone:
         return _("Volumes of the exam were removed from the scene. Load the exam again.")
-    if state.phases == 0:
+    if state.question:
+        return _("Answer the question under “Load exam” first.")
+    if state.phases == 0 and state.views == 0:
         return whatIsMissingToLoad(state, _) or _("Press “Load exam”.")
     if state.phaseProblem:
         return state.phaseProblem
@@ -73,12 +89,24 @@ def whatIsMissingToLoad(state, _=str):
     if state.working:
         return _("Wait until the present work has ended, or cancel it.")
     if state.chosen:
-        return ""
+        return _("Say first what the files are.") if state.source == "files" and not state.meaning else ""
     if state.source == "files":
-        return _("Choose the phase files first, pre-contrast first.")
+        return _("Choose the image files first.")
     if state.source == "nodes":
         return _("Tick the volumes of the exam first.")
     return _("Choose an exam folder first.")
+
+
+def meaningOf(names):
+    """Return what files most likely are by their names; '' where the names leave it open and the user has to say.
+
+    Names that end in ``_0000``, ``_0001`` … are phases to some and channels to others.
+    """
+    names = [name.lower() for name in names]
+    if names and all(name.endswith(MAMMOGRAM_ENDINGS) for name in names):
+        return "mammograms"
+    open_ = any(re.search(r"_[0-9]{4}\.(nii(\.gz)?|nrrd|nhdr|mha|mhd)$", name) for name in names)
+    return "phases" if names and not open_ and all(name.endswith(VOLUME_ENDINGS) for name in names) else ""
 
 
 def canSegment(state):

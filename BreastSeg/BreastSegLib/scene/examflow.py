@@ -1,90 +1,34 @@
-"""The way of one exam through the application: read, shown, corrected, segmented; in generators of short turns."""
+"""The way of one exam through the application: read, shown, segmented; in generators of short turns."""
 
 import json
 import os
 import shutil
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import BadInput
-from ..exam.dce import Phase, number_phases
-from ..exam.store import array_name, save_description
+from ..exam.dce import Phase
+from ..exam.mammograms.view import View
+from ..exam.store import array_name
 from ..volume import Geometry
-from . import examnodes, fromnodes, segmentationnode
+from . import companions, examnodes, fromnodes, mammogramnodes, segmentationnode, viewlayout
 from .answers import answerTo
+from .arrangedstore import arrange
+from .sceneexam import SceneExam, SceneMammograms, SceneResult
 from .texts import _
 
 
-@dataclass(frozen=True)
-class SceneExam:
-    """An exam that is in the scene.
-
-    Parameters
-    ----------
-    name : str
-        What its nodes are called; no patient data.
-    store : str
-        Folder of the exam's arrays (`exam.store`).
-    phases : tuple of Phase
-        In time order.
-    geometry : Geometry
-        The grid of the arrays.
-    nodes : tuple of vtkMRMLScalarVolumeNode
-        One for each phase.
-    notes : tuple of str
-        Sentences worth reading.
-    order : tuple of int
-        Which array of `store` each phase has.
-    """
-
-    name: str
-    store: str
-    phases: tuple
-    geometry: Geometry
-    nodes: tuple
-    notes: tuple = ()
-    order: tuple = ()
-
-    @property
-    def reference(self):
-        """vtkMRMLScalarVolumeNode: the phase that is shown and segmented on."""
-        return self.nodes[examnodes.referenceIndex(self.phases)]
-
-
-@dataclass(frozen=True)
-class SceneResult:
-    """What a run left in the scene.
-
-    Parameters
-    ----------
-    node : vtkMRMLSegmentationNode
-    lesions : tuple of dict
-        As the worker reports its components, largest first.
-    notes : tuple of str
-    record : dict
-        The run record.
-    timings : dict of str to float
-        Seconds of each stage.
-    """
-
-    node: object
-    lesions: tuple
-    notes: tuple
-    record: dict
-    timings: dict
-
-
 def readExam(client, source, folder, report):
-    """Have the worker read `source` into an exam store in `folder`, and show its phases.
+    """Have the worker read `source` into an exam store in `folder`, and show what it holds.
 
     Parameters
     ----------
     client : WorkerClient
     source : dict
-        As `exam.source.read_exam` takes it, or ``{"nodes": [volume nodes]}`` in phase order.
+        As `exam.source.read_exam` takes it, or ``{"nodes": [volume nodes in phase order, or one Sequence node]}``.
     folder : str or Path
         Private and empty.
     report : callable
@@ -92,31 +36,22 @@ def readExam(client, source, folder, report):
 
     Returns
     -------
-    SceneExam
+    SceneExam or SceneMammograms
+
+    Raises
+    ------
+    Undecided
+        If the user has to say something first: its answer goes into ``source["decisions"]``.
     """
-    nodes = tuple(source.get("nodes", ()))
-    if nodes:
-        source = yield from _filesOf(source, Path(folder) / "nodes", report)
+    chosen = fromnodes.framesOf(source["nodes"]) if source.get("nodes") else None
+    if chosen is not None:
+        source = yield from _filesOf(source, chosen, Path(folder) / "nodes", report)
     answer = yield from answerTo(client, client.send("read", source=source, output=str(Path(folder) / "exam")), report)
-    store = answer["exam"]
-    phases = tuple(Phase.from_json(row) for row in answer["phases"])
-    geometry = Geometry.from_json(answer["geometry"])
-    name = examnodes.uniqueExamName()
     yield
-    if nodes:
-        for node, phase in zip(nodes, phases):
-            examnodes.labelNode(node, phase)
-        shutil.rmtree(Path(folder) / "nodes", ignore_errors=True)
-    else:
-        window = answer["windows"][examnodes.referenceIndex(phases)]
-        arrays = [np.load(Path(store) / array_name(index), mmap_mode="r") for index in range(len(phases))]
-        turns = examnodes.addPhaseNodes(phases, arrays, geometry, name, window)
-        nodes = yield from _reported(turns, len(phases), report)
-    notes = tuple(answer.get("notes", ()))
-    exam = SceneExam(name, store, phases, geometry, tuple(nodes), notes, tuple(range(len(phases))))
-    yield
-    examnodes.showPhase(exam.reference)
-    return exam
+    if answer.get("kind", "dce") == "mammograms":
+        return (yield from _showMammograms(answer, report))
+    shutil.rmtree(Path(folder) / "nodes", ignore_errors=True)
+    return (yield from _showPhases(answer, chosen, dict(source.get("decisions") or {}), report))
 
 
 def segmentExam(client, exam, folder, report, *, model, device="auto", tta=False, cleanup=True):
@@ -145,9 +80,13 @@ def segmentExam(client, exam, folder, report, *, model, device="auto", tta=False
     BreastSegError
         What went wrong; nothing of the run stays in the scene then.
     """
+    if exam.kind != "dce":
+        raise BadInput(_("The model is for DCE-MRI, and mammograms are loaded"), model.name, _("Load a DCE-MRI exam"))
     labels = {row["value"]: row["terminology"] for row in model.card["labels"].values()}
     output = Path(folder) / f"run-{uuid.uuid4().hex[:8]}"
-    source = {"store": arrangedStore(exam, output / "exam")}
+    store = yield from arrange(client, exam, output / "exam", report)
+    # The decisions go into the run record.
+    source = {"store": store, **({"decisions": exam.decisions} if exam.decisions else {})}
     yield
     sent = client.send(
         "predict",
@@ -181,52 +120,6 @@ def segmentExam(client, exam, folder, report, *, model, device="auto", tta=False
     return SceneResult(node, lesions, notes, answer.get("record", {}), answer.get("timings", {}))
 
 
-def correctPhases(exam, rows):
-    """Return `exam` with phases as the user set them by hand; the nodes are renamed.
-
-    Parameters
-    ----------
-    exam : SceneExam
-    rows : sequence of (int, str, float or None)
-        Index into ``exam.phases``, role, time in seconds - in the user's order, left-out phases missing.
-
-    Raises
-    ------
-    BadInput
-        If no phase is left, or more than one is called pre-contrast, or it is not the first.
-    """
-    rows = list(rows)
-    if not rows:
-        raise BadInput(_("Every phase is left out"), hint=_("Use at least one phase"))
-    if any(role == "pre" for index, role, time in rows[1:]):
-        what = _("The pre-contrast phase is not the first of the list, or there are two")
-        raise BadInput(what, hint=_("Move it to the top"))
-    before = [exam.phases[index] for index, role, time in rows]
-    numbered = number_phases((role, time, "", ()) for index, role, time in rows)
-    phases = tuple(
-        replace(phase, evidence=old.evidence if _same(old, phase) else _("set by hand"))
-        for old, phase in zip(before, numbered)
-    )
-    nodes = tuple(exam.nodes[index] for index, role, time in rows)
-    for node, phase in zip(nodes, phases):
-        examnodes.labelNode(node, phase, exam.name if node.GetName().startswith(exam.name) else None)
-    return replace(exam, phases=phases, nodes=nodes, order=tuple(exam.order[index] for index, role, time in rows))
-
-
-def arrangedStore(exam, folder):
-    """Return an exam store with the phases in the order that the user sees; its hard links cost nothing."""
-    store, folder = Path(exam.store), Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    for index, source in enumerate(exam.order):
-        try:
-            os.link(store / array_name(source), folder / array_name(index))
-        except OSError:
-            # Some network drives know no hard links.
-            shutil.copyfile(store / array_name(source), folder / array_name(index))
-    save_description(folder, exam.phases, exam.geometry, exam.notes)
-    return str(folder)
-
-
 def provenanceOf(record):
     """Return the parts of a run record that go onto a node: short texts only, no paths, no patient data."""
     flat = {}
@@ -250,27 +143,81 @@ def provenanceOf(record):
     return flat
 
 
-def _filesOf(source, folder, report):
+def _showPhases(answer, chosen, decisions, report):
+    store, name = answer["exam"], examnodes.uniqueExamName()
+    phases = tuple(Phase.from_json(row) for row in answer["phases"])
+    geometry = Geometry.from_json(answer["geometry"])
+    window = answer["windows"][examnodes.referenceIndex(phases)]
+    ownNodes = chosen is not None and not chosen.sequence
+    # Corrected voxels are not those of the volumes that the user chose: they get nodes of their own.
+    moved = bool(answer.get("motion"))
+    if ownNodes and not moved:
+        nodes = chosen.nodes
+        for node, phase in zip(nodes, phases):
+            examnodes.labelNode(node, phase)
+    elif chosen is not None and chosen.sequence and not moved:
+        turns = examnodes.addSharedNodes(phases, chosen.nodes, name, window)
+        nodes = yield from _reported(turns, len(phases), report)
+    else:
+        arrays = [np.load(Path(store) / array_name(index), mmap_mode="r") for index in range(len(phases))]
+        turns = examnodes.addPhaseNodes(phases, arrays, geometry, name, window)
+        nodes = yield from _reported(turns, len(phases), report)
+    motion = {row.get("phase"): row for row in answer.get("motion") or ()}
+    motion = tuple(motion.get(phase.name, {}) for phase in phases) if motion else ()
+    exam = SceneExam(
+        name,
+        store,
+        phases,
+        geometry,
+        tuple(nodes),
+        tuple(answer.get("notes", ())),
+        tuple(range(len(phases))),
+        tuple((answer.get("enhancement") or {}).get("percent", ())),
+        motion,
+        spacingKnown=bool(answer.get("spacing_known", True)),
+        decisions=decisions,
+    )
+    try:
+        yield
+        made = yield from companions.makeCompanions(exam)
+    except BaseException:
+        if not ownNodes or moved:
+            examnodes.removeNodes(exam.nodes, examnodes.folderOf(exam))
+        raise
+    viewlayout.leaveSingleView()
+    examnodes.showPhase(exam.reference)
+    return replace(exam, companions=made)
+
+
+def _showMammograms(answer, report):
+    name = examnodes.uniqueExamName()
+    views = tuple(View.from_json(row) for row in answer["views"])
+    turns = mammogramnodes.addViewNodes(views, answer["views"], answer["exam"], name)
+    nodes = yield from _reported(turns, len(views), report, _("Adding the mammograms to the scene"))
+    exam = SceneMammograms(name, answer["exam"], views, tuple(nodes), tuple(answer.get("notes", ())))
+    yield
+    viewlayout.showInSingleView(exam.reference)
+    return exam
+
+
+def _filesOf(source, chosen, folder, report):
     folder.mkdir(parents=True, exist_ok=True)
-    nodes = source["nodes"]
-    paths = yield from _reported(fromnodes.writeNodes(nodes, folder), len(nodes), report)
-    return {"files": paths, **({"times": source["times"]} if source.get("times") else {})}
+    paths = yield from _reported(fromnodes.writeNodes(chosen.nodes, folder), len(chosen.nodes), report)
+    rest = {key: value for key, value in source.items() if key != "nodes"}
+    times = source.get("times") or list(chosen.times)
+    return {**rest, "files": paths, **({"times": times} if times else {})}
 
 
-def _reported(turns, total, report):
+def _reported(turns, total, report, stage=None):
     while True:
         try:
             done = next(turns)
         except StopIteration as end:
             return end.value
-        report(_("Adding the phases to the scene"), done, total, None)
+        report(stage or _("Adding the phases to the scene"), done, total, None)
         try:
             yield
         except BaseException:
             # A cancelled load: the inner generator removes what it has made.
             turns.close()
             raise
-
-
-def _same(old, new):
-    return (old.role, old.number, old.time_s) == (new.role, new.number, new.time_s)

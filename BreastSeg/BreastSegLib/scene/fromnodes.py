@@ -1,5 +1,6 @@
-"""Volume nodes that the user chose, as files that the worker reads like any other phases."""
+"""Volume nodes or a Sequence that the user chose, as files that the worker reads like any other phases."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,82 @@ ELEMENT_TYPES = {
     "float32": "MET_FLOAT",
     "float64": "MET_DOUBLE",
 }
+
+
+# Unit of a Sequence's index -> how many seconds one is.
+SECONDS = {"s": 1.0, "sec": 1.0, "ms": 1e-3, "min": 60.0}
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What the user chose, one volume for each phase.
+
+    Parameters
+    ----------
+    nodes : tuple of vtkMRMLScalarVolumeNode
+        In phase order; of a Sequence, its items.
+    times : tuple of float
+        Seconds on the Sequence's clock; empty when unknown.
+    sequence : bool
+        Whether they are the items of a Sequence.
+    """
+
+    nodes: tuple
+    times: tuple = ()
+    sequence: bool = False
+
+
+def framesOf(nodes):
+    """Return the phases that the chosen nodes are.
+
+    Parameters
+    ----------
+    nodes : sequence of vtkMRMLNode
+        Scalar volumes in phase order, or one Sequence of scalar volumes.
+
+    Returns
+    -------
+    Frames
+
+    Raises
+    ------
+    BadInput
+        If a Sequence is chosen together with other nodes, or holds anything but scalar volumes.
+    """
+    sequences = [node for node in nodes if node.IsA("vtkMRMLSequenceNode")]
+    if not sequences:
+        return Frames(tuple(nodes))
+    if len(nodes) > 1:
+        raise BadInput(
+            _("A Sequence is an exam of its own"),
+            sequences[0].GetName(),
+            _("Tick either one Sequence or the volumes of one exam"),
+        )
+    return _framesOfSequence(sequences[0])
+
+
+def isVolumeSequence(node):
+    """Return whether a Sequence node holds scalar volumes only."""
+    count = node.GetNumberOfDataNodes()
+    return count > 0 and all(
+        node.GetNthDataNode(place).GetClassName() == "vtkMRMLScalarVolumeNode" for place in range(count)
+    )
+
+
+def _framesOfSequence(sequence):
+    if not isVolumeSequence(sequence):
+        raise BadInput(
+            _("The Sequence holds no scalar volumes"), sequence.GetName(), _("Tick a Sequence of scalar volumes")
+        )
+    places = range(sequence.GetNumberOfDataNodes())
+    nodes = tuple(sequence.GetNthDataNode(place) for place in places)
+    factor = SECONDS.get((sequence.GetIndexUnit() or "").strip().lower())
+    if factor is None or sequence.GetIndexType() != sequence.NumericIndex:
+        return Frames(nodes, (), True)
+    times = tuple(float(sequence.GetNthIndexValue(place)) * factor for place in places)
+    # A Sequence in another order than its times is the user's own order: its times would contradict it.
+    rising = all(a < b for a, b in zip(times, times[1:]))
+    return Frames(nodes, times if rising else (), True)
 
 
 def writeNodes(nodes, folder):
@@ -52,7 +129,7 @@ def writeNodes(nodes, folder):
     geometries = [geometryOf(node) for node in nodes]
     paths = []
     for index, (node, geometry) in enumerate(zip(nodes, geometries)):
-        path = Path(folder) / f"phase_{index:04d}.mha"
+        path = Path(folder) / f"volume-{index + 1}.mha"
         _writeMetaImage(path, slicer.util.arrayFromVolume(node), geometry)
         paths.append(str(path))
         yield len(paths)
@@ -71,7 +148,11 @@ def geometryOf(node):
     if image is None or image.GetNumberOfPoints() == 0:
         raise BadInput(_("The volume holds no image"), node.GetName(), _("Choose another volume"))
     if image.GetNumberOfScalarComponents() != 1:
-        raise BadInput(_("The volume has several values for each voxel"), node.GetName(), _("Choose a scalar volume"))
+        raise BadInput(
+            _("The volume has several values for each voxel"),
+            node.GetName(),
+            _("Choose scalar volumes, one for each phase, or a Sequence; 4D files are loaded as image files"),
+        )
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASMatrix(matrix)
     transform = node.GetParentTransformNode()

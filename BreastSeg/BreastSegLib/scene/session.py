@@ -64,8 +64,10 @@ class Session:
         return examflow.segmentExam(client, exam, client.folder, report, **options)
 
     def forgetExam(self, exam):
-        """Delete the arrays of an exam; its nodes stay."""
-        shutil.rmtree(Path(exam.store).parent, ignore_errors=True)
+        """Delete the arrays of an exam; its nodes stay, and it is read from them when it is needed again."""
+        own = self._client.folder if self._client is not None else None
+        if exam.store and own is not None and Path(own) in Path(exam.store).parents:
+            shutil.rmtree(Path(exam.store).parent, ignore_errors=True)
 
     def logTail(self, lines=200):
         """Return the last lines of what the worker wrote to its log."""

@@ -90,14 +90,24 @@ class PlotView(VtkView):
     def _decorate(self, chartNode) -> None:
         self._chart.SetTitle(chartNode.GetTitle() or "" if chartNode.GetTitleVisibility() else "")
         self._chart.SetShowLegend(chartNode.GetLegendVisibility())
+        self._chart.GetTitleProperties().SetFontSize(chartNode.GetTitleFontSize())
         axes = (
             (vtk.vtkAxis.BOTTOM, chartNode.GetXAxisTitle(), chartNode.GetXAxisTitleVisibility()),
             (vtk.vtkAxis.LEFT, chartNode.GetYAxisTitle(), chartNode.GetYAxisTitleVisibility()),
         )
-        for position, title, visible in axes:
+        ranges = (
+            None if chartNode.GetXAxisRangeAuto() else chartNode.GetXAxisRange(),
+            None if chartNode.GetYAxisRangeAuto() else chartNode.GetYAxisRange(),
+        )
+        for (position, title, visible), limits in zip(axes, ranges):
             axis = self._chart.GetAxis(position)
+            axis.GetTitleProperties().SetFontSize(chartNode.GetAxisTitleFontSize())
+            axis.GetLabelProperties().SetFontSize(chartNode.GetAxisLabelFontSize())
             axis.SetTitle(title or "" if visible else "")
             axis.SetGridVisible(chartNode.GetGridVisibility())
+            axis.SetBehavior(vtk.vtkAxis.AUTO if limits is None else vtk.vtkAxis.FIXED)
+            if limits is not None:
+                axis.SetRange(*limits)
 
     def _addSeries(self, series) -> None:
         kind = series.GetPlotType()

@@ -1,0 +1,130 @@
+"""Mammograms as one-slice volume nodes: true spacing, right side up, the grey values as the file wants them seen."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import slicer
+
+from ..errors import BreastSegError
+from ..exam.mammograms.view import View
+from ..volume import Geometry
+from . import examnodes
+from .texts import _
+
+RECORD = "BreastSeg.ViewRecord"
+
+
+def addViewNodes(views, rows, store, examName):
+    """Add one scalar volume node for each mammogram, inside one subject hierarchy folder.
+
+    A generator: each turn does one slow thing.
+
+    Parameters
+    ----------
+    views : sequence of View
+    rows : sequence of dict
+        As the worker describes them: array, geometry, tone.
+    store : str or Path
+        Folder of the arrays.
+    examName : str
+        What the node names begin with; no patient data.
+
+    Yields
+    ------
+    int
+        Number of mammograms that are in the scene so far.
+
+    Returns
+    -------
+    list of vtkMRMLScalarVolumeNode
+        In the order of `views`. If the generator is closed or fails before its end, the nodes made so far are removed.
+    """
+    nodes, folder, ramps = [], examnodes.makeFolder(examName), {}
+    try:
+        for view, row in zip(views, rows):
+            node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", nodeName(view, examName))
+            nodes.append(node)
+            geometry = Geometry.from_json(row["geometry"])
+            node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(geometry.ijk_to_ras))
+            labelNode(node, view)
+            tone = row["tone"]
+            display = examnodes.addDisplay(node, (tone["window"], tone["level"]))
+            display.SetInterpolate(True)
+            if tone.get("curve"):
+                ramp = ramps.get(tuple(tone["curve"])) or _addRamp(tone["curve"], node.GetName())
+                ramps[tuple(tone["curve"])] = ramp
+                display.SetAndObserveColorNodeID(ramp.GetID())
+            examnodes.putIntoFolder(node, folder)
+            yield len(nodes) - 1
+            examnodes.setVoxels(node, np.load(Path(store) / row["array"], mmap_mode="r"))
+            yield len(nodes)
+    except BaseException:
+        # GeneratorExit included: a cancelled load leaves nothing half done behind.
+        examnodes.removeNodes(nodes, folder)
+        for ramp in ramps.values():
+            slicer.mrmlScene.RemoveNode(ramp)
+        raise
+    return nodes
+
+
+def nodeName(view, examName):
+    """Return the node name of a mammogram, such as ``Exam 1 Left CC``."""
+    return f"{examName} {viewTitle(view)}"
+
+
+def viewTitle(view):
+    """Return what people read for a view, known or not, such as ``Left CC`` or ``View 3``."""
+    return view.title if view.laterality or view.position else _("View {number}").format(number=view.number)
+
+
+def labelNode(node, view, examName=None):
+    """Write what is known of a view into the attributes of `node`, and into its name if `examName` is set."""
+    if examName is not None:
+        node.SetName(nodeName(view, examName))
+    node.SetAttribute("BreastSeg.Laterality", view.laterality)
+    node.SetAttribute("BreastSeg.View", view.position)
+    node.SetAttribute("BreastSeg.SpacingKnown", "0" if view.spacing is None else "1")
+    node.SetAttribute("BreastSeg.Intent", view.intent)
+    # The windows are in the display node; a curve would be hundreds of numbers.
+    node.SetAttribute(RECORD, json.dumps(replace(view, windows=()).to_json(), ensure_ascii=False))
+
+
+def viewOf(node):
+    """Return the view that `labelNode` wrote, or None when the node is no mammogram of an exam."""
+    try:
+        return View.from_json(json.loads(node.GetAttribute(RECORD) or "null"))
+    except (ValueError, BreastSegError):
+        return None
+
+
+def correctViews(exam, choices):
+    """Return `exam` with breast and view as the user set them by hand; the nodes are renamed.
+
+    Parameters
+    ----------
+    exam : SceneMammograms
+    choices : sequence of (str, str)
+        Laterality (``L``, ``R`` or '') and position (``CC`` … or '') of each view.
+    """
+    views, seen = [], {}
+    for view, (laterality, position) in zip(exam.views, choices):
+        if (laterality, position) != (view.laterality, view.position):
+            view = replace(view, laterality=laterality, position=position, evidence=_("set by hand"))
+        seen[view.key] = seen.get(view.key, 0) + 1
+        views.append(replace(view, repeat=seen[view.key]) if view.known else view)
+    for node, view in zip(exam.nodes, views):
+        labelNode(node, view, exam.name if node.GetName().startswith(exam.name) else None)
+    return replace(exam, views=tuple(views))
+
+
+def _addRamp(curve, name):
+    """Add a grey scale that has the tone curve, so that the voxels stay as they are."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLColorTableNode", _("{name} greys").format(name=name))
+    node.SetTypeToUser()
+    node.SetHideFromEditors(True)
+    node.SetNumberOfColors(len(curve))
+    for place, grey in enumerate(curve):
+        node.SetColor(place, str(place), grey, grey, grey, 1.0)
+    return node
