@@ -10,7 +10,7 @@ from BreastSegLib.exam import pixels
 from BreastSegLib.exam.scan import scan
 from BreastSegLib.exam.source import describe, read_exam
 from dicom_phantoms import NAME, ORIGIN, SLICES, SPACING, STEP, dynamic, write
-from enhanced_phantoms import CLOCKS, enhanced, frame, one_file, siemens_xa, voxels
+from enhanced_phantoms import CLOCKS, enhanced, frame, item, one_file, siemens_xa, voxels
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, RLELossless
 
 MAKERS = {"philips": "Philips Medical Systems", "ge": "GE MEDICAL SYSTEMS"}
@@ -54,6 +54,18 @@ def test_siemens_writes_one_file_for_each_time_point(tmp_path):
     assert "content time" in exam.phases[0].evidence
     assert [len(p.files) for p in exam.phases] == [1] * 4
     assert all(p.resolution_s == 60 for p in exam.phases)
+
+
+def test_injection_stands_in_the_agent_of_an_enhanced_file(tmp_path):
+    files, _ = siemens_xa()
+    for d in files:
+        profile = item(ContrastBolusStartTime="100030")
+        agent = item(CodeMeaning="Gadobutrol", ContrastAdministrationProfileSequence=[profile])
+        d.ContrastBolusAgentSequence = [agent]
+    found = describe({"folder": save(tmp_path, *files)}).phases
+    # The content time is when the images were made, 65 s later.
+    assert [p.since_injection_s for p in found] == [-30, 40, 110, 180]
+    assert "contrast bolus start time" in found[0].evidence
 
 
 def test_siemens_files_each_in_a_series_of_its_own(tmp_path):

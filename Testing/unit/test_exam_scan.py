@@ -105,10 +105,16 @@ def test_agent_tag_decides_pre_and_earlier_baselines_are_left_out(tmp_path):
 
 
 def test_injection_time_decides_pre(tmp_path):
-    images, _ = phantom.dynamic("siemens", ContrastBolusStartTime=phantom.clock(36000 + 100 + 60))
-    found = scan(phantom.write(tmp_path, images))
-    assert len(found.phases) == 3
+    # The second phase began at 36070; the content time says 36130, when its images were made.
+    tags = {"ContrastBolusStartTime": phantom.clock(36075)}
+    images, _ = phantom.dynamic("siemens", **tags)
+    found = scan(phantom.write(tmp_path / "start", images))
+    assert len(found.phases) == 3 and found.phases[0].since_injection_s == -5
     assert "contrast bolus start time" in found.phases[0].evidence
+    # When it took a minute, its middle came after the injection.
+    images, _ = phantom.dynamic("siemens", TemporalResolution=60000, **tags)
+    found = scan(phantom.write(tmp_path / "middle", images))
+    assert len(found.phases) == 4 and [p.since_injection_s for p in found.phases[:2]] == [-75, -5]
 
 
 def test_contradictory_pre_is_refused(tmp_path):

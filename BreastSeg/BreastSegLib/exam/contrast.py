@@ -2,12 +2,15 @@
 
 import re
 
-from .clocks import DAY
+import numpy as np
+
+from .clocks import DAY, SAME_PHASE_S, clock_values
 from .decisions import BY_USER, ask
 
 PRE = (
     r"pre|precontrast|pre[- ]?con(?:trast)?|native?|unenhanced|non[- ]?con(?:trast)?|nativ|vor[- ]?km|ohne[- ]?km|w/?o"
 )
+LONGEST_EXAM_S = 3600.0
 POST = r"post|postcontrast|post[- ]?con(?:trast)?|\+ ?c|with[- ]?contrast|nach[- ]?km|mit[- ]?km"
 
 
@@ -112,25 +115,45 @@ def _label(description):
     return "pre" if pre and not post else "post" if post and not pre else ""
 
 
-def injection(points):
-    """Return the time of injection on the clock of the time points in s, or None.
+def since_injection(points):
+    """Return the seconds since the injection at which each time point began, shape (n,), or None.
 
-    It needs one start time of the contrast bolus and a wall clock that all time points share.
+    It needs one start time of the contrast bolus, and the start of each time point on a wall clock. The acquisition
+    time is the start where it tells the time points apart; the content time of some makers is when the image was made.
     """
     moments = {h.moments.get("bolus", (None, None))[1] for point in points for h in point.headers} - {None}
-    if len(moments) != 1 or any(not point.absolute or point.seconds is None for point in points):
+    starts = _starts(points)
+    if len(moments) != 1 or starts is None:
         return None
     # The bolus tag has no date: the nearest such time of the day is meant.
-    distance = (moments.pop() - points[0].seconds + DAY / 2) % DAY - DAY / 2
-    bolus = points[0].seconds + distance
+    distance = (moments.pop() - starts[0] + DAY / 2) % DAY - DAY / 2
+    since = starts - (starts[0] + distance)
     # A time far from the scan is no injection of this exam.
-    return bolus if min(abs(bolus - point.seconds) for point in points) <= 3600 else None
+    return since if np.abs(since).min() <= LONGEST_EXAM_S else None
+
+
+def _starts(points):
+    """Return the seconds at which each time point began, on a wall clock, or None."""
+    headers = [h for point in points for h in point.headers]
+    values = clock_values(headers, "acquisition")
+    if values is not None:
+        edges = np.cumsum([0] + [len(point.headers) for point in points])
+        starts = np.array([values[a:b].min() for a, b in zip(edges, edges[1:])])
+        # The clock counts days from its own first: the seconds of the day stay as they are in the tags.
+        if len(points) == 1 or np.diff(starts).min() >= SAME_PHASE_S:
+            return starts
+    if any(not point.absolute or point.seconds is None for point in points):
+        return None
+    return np.array([point.seconds for point in points])
 
 
 def _by_bolus(points):
-    """Count the time points that began before the injection."""
-    bolus = injection(points)
-    if bolus is None:
+    """Count the time points before the injection: by the middle of their acquisition, where its length is known."""
+    since = since_injection(points)
+    if since is None:
         return None
-    count = sum(point.seconds < bolus for point in points)
+    half = np.array([(point.headers[0].resolution or 0) / 2 for point in points])
+    # A length that reaches into the next time point is that of the whole series.
+    half[half > np.abs(np.diff(since)).min() * 0.6 if len(since) > 1 else half < 0] = 0
+    count = int(np.sum(since + half < 0))
     return count if count > 0 else None

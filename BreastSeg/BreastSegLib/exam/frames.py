@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from .elements import IMPLICIT, Elements, open_unpacked, read_elements
 from .headers import ENHANCED, KEYWORDS, has_agent, layout_of
-from .times import moment_of_stamp
+from .times import moment, moment_of_stamp
 
 
 def is_multiframe(header):
@@ -77,7 +77,7 @@ def _frame(header, dataset, shared, group, index, elements):
         position=_floats(find("PlanePositionSequence", "ImagePositionPatient"), 3),
         orientation=_floats(find("PlaneOrientationSequence", "ImageOrientationPatient"), 6),
         gap=abs(float(gap)) if gap else header.gap,
-        moments=_moments(header, find),
+        moments=_moments(header, dataset, find),
         trigger=_seconds(find("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"), 1e-3),
         offset=_seconds(find("TemporalPositionSequence", "TemporalPositionTimeOffset"), 1.0),
         temporal=_whole(find("FrameContentSequence", "TemporalPositionIndex")),
@@ -93,7 +93,7 @@ def _frame(header, dataset, shared, group, index, elements):
     )
 
 
-def _moments(header, find):
+def _moments(header, dataset, find):
     """Return the clocks of a frame.
 
     The file's own times are kept: Siemens XA writes one file for each phase. In a file with all phases they are the
@@ -104,6 +104,7 @@ def _moments(header, find):
         "reference": find("FrameContentSequence", "FrameReferenceDateTime"),
     }
     own = {name: moment_of_stamp(str(stamp)) for name, stamp in stamps.items() if stamp}
+    own["bolus"] = _bolus(dataset)
     return {**header.moments, **{name: value for name, value in own.items() if value is not None}}
 
 
@@ -112,6 +113,12 @@ def _kinds(file_type, frame_type, component):
     if component and str(component).upper() != "MAGNITUDE":
         kinds += (str(component).upper(),)
     return kinds
+
+
+def _bolus(dataset):
+    """Return the moment at which the injection began, or None."""
+    profile = _first(_first(dataset, "ContrastBolusAgentSequence"), "ContrastAdministrationProfileSequence")
+    return None if profile is None else moment("", str(profile.get("ContrastBolusStartTime", "") or ""))
 
 
 def _agent(dataset):

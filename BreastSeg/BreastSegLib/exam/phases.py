@@ -38,12 +38,15 @@ class TimePoint:
         The clock or number that put it in order.
     absolute : str
         Name of the wall clock that `seconds` is on, "" when it is on none.
+    since_injection : float or None
+        Seconds.
     """
 
     headers: list
     seconds: float | None
     evidence: str
     absolute: str = ""
+    since_injection: float | None = None
 
 
 def repeats(headers):

@@ -7,7 +7,7 @@ from ..errors import BadInput
 from ..volume import Geometry
 from . import groups
 from .between import time_points
-from .contrast import count_pre, injection
+from .contrast import count_pre, since_injection
 from .dce import number_phases
 from .decisions import Findings, ask
 from .folder import THREADS, files_of, read_headers
@@ -138,13 +138,15 @@ def scan_headers(headers, findings, where=""):
     chosen = groups.choose(series, findings)
     points = time_points(chosen, findings)
     count, evidence = count_pre(points, findings)
+    since = since_injection(points)
+    if since is not None:
+        points = [replace(point, since_injection=round(float(s), 3)) for point, s in zip(points, since)]
     if evidence == "first in time":
         findings.notes += [
             f"Check that the first phase is before contrast: {name} was left out ({reason})."
             for name, reason in findings.left_out
             if re.search(NEARLY_A_PHASE, reason)
         ]
-    bolus = injection(points)
     if count > 1 and count < len(points):
         findings.notes.append(f"{count} phases lie before contrast; the last of them is used as pre.")
         findings.left_out += [
@@ -154,10 +156,10 @@ def scan_headers(headers, findings, where=""):
         points, count = points[count - 1 :], 1
     elif count > 1:
         raise BadInput(f"{count} phases before contrast and none after", points[0].headers[0].series_name, NO_PHASES)
-    return _finish(points, count, evidence, bolus, findings)
+    return _finish(points, count, evidence, findings)
 
 
-def _finish(points, count, evidence, bolus, findings):
+def _finish(points, count, evidence, findings):
     points, count, stacks = _whole(points, count, findings)
     roles = ["pre"] * count + ["post"] * (len(points) - count)
     rows = [
@@ -169,7 +171,7 @@ def _finish(points, count, evidence, bolus, findings):
             phase,
             time_s=None if count == len(points) else phase.time_s,
             resolution_s=_resolution(points, k),
-            since_injection_s=None if bolus is None or p.seconds is None else round(p.seconds - bolus, 3),
+            since_injection_s=p.since_injection,
             contradictions=tuple(dict.fromkeys(findings.doubts)),
         )
         for k, (phase, p) in enumerate(zip(number_phases(rows), points))
