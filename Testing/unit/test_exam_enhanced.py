@@ -59,12 +59,12 @@ def test_siemens_writes_one_file_for_each_time_point(tmp_path):
 def test_injection_stands_in_the_agent_of_an_enhanced_file(tmp_path):
     files, _ = siemens_xa()
     for d in files:
-        profile = item(ContrastBolusStartTime="100030")
+        profile = item(ContrastBolusStartTime="100040")
         agent = item(CodeMeaning="Gadobutrol", ContrastAdministrationProfileSequence=[profile])
         d.ContrastBolusAgentSequence = [agent]
     found = describe({"folder": save(tmp_path, *files)}).phases
     # The content time is when the images were made, 65 s later.
-    assert [p.since_injection_s for p in found] == [-30, 40, 110, 180]
+    assert [p.since_injection_s for p in found] == [-40, 30, 100, 170]
     assert "contrast bolus start time" in found[0].evidence
 
 

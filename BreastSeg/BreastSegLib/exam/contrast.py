@@ -6,6 +6,7 @@ import numpy as np
 
 from .clocks import DAY, SAME_PHASE_S, clock_values
 from .decisions import BY_USER, ask
+from .phases import lengths
 
 PRE = (
     r"pre|precontrast|pre[- ]?con(?:trast)?|native?|unenhanced|non[- ]?con(?:trast)?|nativ|vor[- ]?km|ohne[- ]?km|w/?o"
@@ -152,8 +153,6 @@ def _by_bolus(points):
     since = since_injection(points)
     if since is None:
         return None
-    half = np.array([(point.headers[0].resolution or 0) / 2 for point in points])
-    # A length that reaches into the next time point is that of the whole series.
-    half[half > np.abs(np.diff(since)).min() * 0.6 if len(since) > 1 else half < 0] = 0
+    half = np.array([(length or 0) / 2 for length in lengths(points)])
     count = int(np.sum(since + half < 0))
     return count if count > 0 else None

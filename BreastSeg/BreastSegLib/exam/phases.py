@@ -266,3 +266,15 @@ def _nearest_points(headers, places, counts, usual):
         ]
         return labels, lines
     return None, []
+
+
+def lengths(points):
+    """Return the seconds that each time point took by its tags; None where they do not tell.
+
+    A length that reaches far into the next time point is that of the whole series, and says nothing.
+    """
+    seconds, found = [p.seconds for p in points], [p.headers[0].resolution for p in points]
+    if None in seconds or len(points) < 2:
+        return found
+    near = min(b - a for a, b in zip(seconds, seconds[1:]))
+    return [None if length is None or length > 1.2 * near else length for length in found]

@@ -11,6 +11,7 @@ from .contrast import count_pre, since_injection
 from .dce import number_phases
 from .decisions import Findings, ask
 from .folder import THREADS, files_of, read_headers
+from .phases import lengths
 from .stack import lacking, stack
 from .studies import choose_study
 
@@ -170,11 +171,11 @@ def _finish(points, count, evidence, findings):
         replace(
             phase,
             time_s=None if count == len(points) else phase.time_s,
-            resolution_s=_resolution(points, k),
+            resolution_s=None if length is None else round(length, 3),
             since_injection_s=p.since_injection,
             contradictions=tuple(dict.fromkeys(findings.doubts)),
         )
-        for k, (phase, p) in enumerate(zip(number_phases(rows), points))
+        for phase, p, length in zip(number_phases(rows), points, lengths(points))
     )
     reference = count if count < len(points) else 0
     if len({p.headers[0].frame_of_reference for p in points}) > 1:
@@ -234,20 +235,6 @@ def _about_phase(error, count):
         return error
     hint = f"{error.hint}, or go on without this phase"
     return ask("incomplete", error.what, error.where, [("leave-out", "go on without this phase")], hint)
-
-
-def _resolution(points, index):
-    """Return the seconds that a phase took by its tags, or None.
-
-    A duration longer than the way to the next phase is that of the whole series.
-    """
-    value, seconds = points[index].headers[0].resolution, [p.seconds for p in points]
-    if value is None:
-        return None
-    if None in seconds or len(seconds) < 2:
-        return round(value, 3)
-    near = min(b - a for a, b in zip(seconds, seconds[1:]))
-    return round(value, 3) if value <= 1.2 * near else None
 
 
 def _unique(headers, findings):
