@@ -340,7 +340,7 @@ def _ignore(stage, done, total, secondsLeft):
 
 
 class BreastSegTest(ScriptedLoadableModuleTest):
-    """The whole way on a sample exam with the demo model; runs in Slicer and in the host."""
+    """The whole way on a sample exam with the demo model, and a mammogram; runs in Slicer and in the host."""
 
     def setUp(self):
         slicer.mrmlScene.Clear()
@@ -348,6 +348,8 @@ class BreastSegTest(ScriptedLoadableModuleTest):
     def runTest(self):
         self.setUp()
         self.test_WholeWay()
+        self.setUp()
+        self.test_Mammogram()
 
     def test_WholeWay(self):
         """A sample exam, written as DICOM, is loaded and segmented; the result lies where the lesion is."""
@@ -366,6 +368,32 @@ class BreastSegTest(ScriptedLoadableModuleTest):
             self.checkSegmentation(node, logic, sample)
         finally:
             logic.close()
+        self.delayDisplay("Test passed", msec=100)
+
+    def test_Mammogram(self):
+        """An inverted mammogram, written as DICOM, stands in the scene as a radiologist hangs it."""
+        from BreastSegLib.samples.dicom_mg import write_mammogram_dicom
+        from BreastSegLib.samples.mammogram import make_mammogram
+
+        self.delayDisplay("Making a sample mammogram", msec=100)
+        sample = make_mammogram(SELF_TEST_SEED, "R", "MLO", polarity="MONOCHROME1")
+        logic = BreastSegLogic()
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                write_mammogram_dicom(sample, os.path.join(folder, "view.dcm"))
+                exam = logic.loadExam(folder)
+        finally:
+            logic.close()
+        node = exam.nodes[0]
+        self.assertEqual([view.name for view in exam.views], ["RMLO"])
+        np.testing.assert_allclose(node.GetSpacing()[:2], (sample.spacing_mm, sample.spacing_mm))
+        array = slicer.util.arrayFromVolume(node)[0]
+        inside = sample.breast > 0
+        self.assertGreater(array[inside].mean(), array[~inside].mean(), "tissue is bright")
+        matrix = vtk.vtkMatrix4x4()
+        node.GetIJKToRASDirectionMatrix(matrix)
+        # Columns run to the right of the screen, rows down it, in the axial view.
+        np.testing.assert_allclose(slicer.util.arrayFromVTKMatrix(matrix)[:3, :2], [[-1, 0], [0, -1], [0, 0]])
         self.delayDisplay("Test passed", msec=100)
 
     def checkPhases(self, exam, sample):
