@@ -91,6 +91,21 @@ def test_four_views_in_the_panel(panel, mammograms, threeViews, artefacts):  # n
     screenshots.layoutScreenshot(artefacts / "breastseg-5-mammograms.png")
 
 
+def test_windows_of_the_file_can_be_chosen(panel, mammograms, threeViews):  # noqa: F811
+    exam = load(panel, mammograms)
+    box = panel.ui.windowBox
+    assert [box.itemText(k) for k in range(box.count)] == ["NORMAL", "HARDER", "SOFTER"] and not box.isHidden()
+    display, other = exam.nodes[0].GetDisplayNode(), exam.nodes[1].GetDisplayNode()
+    before, untouched = display.GetWindow(), other.GetWindow()
+    box.setCurrentIndex(1)
+    box.activated(1)
+    assert display.GetWindow() < 0.8 * before and other.GetWindow() == untouched
+    panel.ui.viewTable.selectRow(1)
+    assert box.currentIndex == 0
+    panel.ui.viewTable.selectRow(0)
+    assert box.currentIndex == 1
+
+
 def test_the_layout_comes_back_with_a_dce_exam(panel, mammograms, dicom_sample, threeViews):  # noqa: F811
     import slicer
 

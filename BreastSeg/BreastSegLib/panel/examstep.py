@@ -10,6 +10,7 @@ from .phasetable import PhaseTable
 from .questionbox import QuestionBox
 from .sourcechooser import SourceChooser
 from .viewtable import ViewTable
+from .windowbox import WindowBox
 
 
 class ExamStep:
@@ -37,6 +38,7 @@ class ExamStep:
             ui.phaseTable, ui.phaseUpButton, ui.phaseDownButton, self._onRows, self._onRowSelected
         )
         self._views = ViewTable(ui.viewTable, self._onViews, self._onViewSelected)
+        self._windows = WindowBox(ui)
         self._plot = EnhancementPlot(ui)
         ui.loadButton.connect("clicked()", self._load)
         self.show(None)
@@ -187,6 +189,7 @@ class ExamStep:
         self._ui.viewFrame.setVisible(bool(views))
         names = [node.GetName() for node in exam.nodes] if views else ()
         self._views.show(views, names, exam.name if views else "", selected)
+        self._showWindows(selected)
 
     def _onViews(self, choices, selected):
         if self.exam is None or self.exam.kind != "mammograms":
@@ -199,3 +202,9 @@ class ExamStep:
         node = self.exam.nodes[place]
         if companions.isThere(node):
             viewlayout.showInSingleView(node)
+        self._showWindows(place)
+
+    def _showWindows(self, place):
+        exam = self.exam
+        offered = exam is not None and exam.kind == "mammograms" and 0 <= place < len(exam.tones)
+        self._windows.show(exam.nodes[place] if offered else None, exam.tones[place] if offered else ())

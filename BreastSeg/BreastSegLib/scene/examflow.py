@@ -194,7 +194,8 @@ def _showMammograms(answer, report):
     views = tuple(View.from_json(row) for row in answer["views"])
     turns = mammogramnodes.addViewNodes(views, answer["views"], answer["exam"], name)
     nodes = yield from _reported(turns, len(views), report, _("Adding the mammograms to the scene"))
-    exam = SceneMammograms(name, answer["exam"], views, tuple(nodes), tuple(answer.get("notes", ())))
+    tones = tuple(tuple(row.get("tones", ())) for row in answer["views"])
+    exam = SceneMammograms(name, answer["exam"], views, tuple(nodes), tuple(answer.get("notes", ())), tones)
     yield
     viewlayout.showInSingleView(exam.reference)
     return exam

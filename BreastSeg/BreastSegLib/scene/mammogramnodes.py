@@ -1,5 +1,6 @@
 """Mammograms as one-slice volume nodes: true spacing, right side up, the grey values as the file wants them seen."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from ..volume import Geometry
 from . import examnodes
 from .texts import _
 
-RECORD = "BreastSeg.ViewRecord"
+RECORD, CURVE = "BreastSeg.ViewRecord", "BreastSeg.ToneCurve"
 
 
 def addViewNodes(views, rows, store, examName):
@@ -41,7 +42,7 @@ def addViewNodes(views, rows, store, examName):
     list of vtkMRMLScalarVolumeNode
         In the order of `views`. If the generator is closed or fails before its end, the nodes made so far are removed.
     """
-    nodes, folder, ramps = [], examnodes.makeFolder(examName), {}
+    nodes, folder = [], examnodes.makeFolder(examName)
     try:
         for view, row in zip(views, rows):
             node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", nodeName(view, examName))
@@ -52,19 +53,18 @@ def addViewNodes(views, rows, store, examName):
             tone = row["tone"]
             display = examnodes.addDisplay(node, (tone["window"], tone["level"]))
             display.SetInterpolate(True)
-            if tone.get("curve"):
-                ramp = ramps.get(tuple(tone["curve"])) or _addRamp(tone["curve"], node.GetName())
-                ramps[tuple(tone["curve"])] = ramp
-                display.SetAndObserveColorNodeID(ramp.GetID())
+            applyTone(node, tone)
             examnodes.putIntoFolder(node, folder)
             yield len(nodes) - 1
             examnodes.setVoxels(node, np.load(Path(store) / row["array"], mmap_mode="r"))
             yield len(nodes)
     except BaseException:
         # GeneratorExit included: a cancelled load leaves nothing half done behind.
+        ramps = [node.GetDisplayNode().GetColorNode() for node in nodes if node.GetDisplayNode() is not None]
         examnodes.removeNodes(nodes, folder)
-        for ramp in ramps.values():
-            slicer.mrmlScene.RemoveNode(ramp)
+        for ramp in ramps:
+            if ramp is not None and ramp.GetAttribute(CURVE):
+                slicer.mrmlScene.RemoveNode(ramp)
         raise
     return nodes
 
@@ -119,11 +119,33 @@ def correctViews(exam, choices):
     return replace(exam, views=tuple(views))
 
 
-def _addRamp(curve, name):
-    """Add a grey scale that has the tone curve, so that the voxels stay as they are."""
+def applyTone(node, tone):
+    """Show a mammogram in one of its windows.
+
+    Parameters
+    ----------
+    node : vtkMRMLScalarVolumeNode
+    tone : dict
+        ``window``, ``level`` and ``curve`` (None for a straight line).
+    """
+    display = node.GetDisplayNode()
+    display.SetWindowLevel(tone["window"], tone["level"])
+    if tone.get("curve"):
+        display.SetAndObserveColorNodeID(_rampOf(tone["curve"], node.GetName()).GetID())
+    else:
+        display.SetDefaultColorMap()
+
+
+def _rampOf(curve, name):
+    """Return a grey scale that has the tone curve, so that the voxels stay as they are; one for all that are alike."""
+    key = hashlib.sha256(json.dumps(curve).encode()).hexdigest()[:16]
+    for node in slicer.util.getNodesByClass("vtkMRMLColorTableNode"):
+        if node.GetAttribute(CURVE) == key:
+            return node
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLColorTableNode", _("{name} greys").format(name=name))
     node.SetTypeToUser()
     node.SetHideFromEditors(True)
+    node.SetAttribute(CURVE, key)
     node.SetNumberOfColors(len(curve))
     for place, grey in enumerate(curve):
         node.SetColor(place, str(place), grey, grey, grey, 1.0)

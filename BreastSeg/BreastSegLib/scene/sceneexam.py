@@ -86,6 +86,8 @@ class SceneMammograms:
         One for each view.
     notes : tuple of str
         Sentences worth reading.
+    tones : tuple of tuple of dict
+        For each view the windows that its file has: name, window, level, curve; empty after the scene was loaded.
     """
 
     name: str
@@ -93,6 +95,7 @@ class SceneMammograms:
     views: tuple
     nodes: tuple
     notes: tuple = ()
+    tones: tuple = ()
 
     kind = "mammograms"
     phases = ()

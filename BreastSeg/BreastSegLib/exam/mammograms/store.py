@@ -25,7 +25,8 @@ def save_views(exam, folder):
     Returns
     -------
     list of dict
-        Each view as JSON, with ``array`` (file name), ``geometry`` and ``tone`` (see `tone_of`).
+        Each view as JSON, with ``array`` (file name), ``geometry`` and ``tones``: for each window its ``name`` and
+        what `tone_of` says; ``tone`` is the first.
 
     Raises
     ------
@@ -38,8 +39,9 @@ def save_views(exam, folder):
         for index, (view, image) in enumerate(zip(exam.views, exam.images)):
             name = f"view_{index:04d}.npy"
             np.save(folder / name, np.ascontiguousarray(image.array, dtype=np.float32))
-            tone = tone_of(view)
-            rows.append({**view.to_json(), "array": name, "geometry": image.geometry.to_json(), "tone": tone})
+            tones = [{"name": window.name, **tone_of(view, k)} for k, window in enumerate(view.windows)]
+            geometry = image.geometry.to_json()
+            rows.append({**view.to_json(), "array": name, "geometry": geometry, "tone": tones[0], "tones": tones})
     except OSError as error:
         raise write_error(error, folder) from error
     # The description comes last: a folder without it is no exam.
