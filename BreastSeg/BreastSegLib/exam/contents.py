@@ -117,7 +117,12 @@ def _image_files(paths, findings, channels, only_post=False, named=False):
     files, notes = open_files(paths)
     first = "channel" if channels else "post" if only_post else "pre"
     asked = f" (meaning {BY_USER})" if "meaning" in findings.decisions else ""
-    scan = describe_files(files, [*findings.notes, *notes], first, f"file names{asked}" if named else "")
+    count = sum(file.volumes for file in files)
+    before = findings.decided("pre", [str(k) for k in range(count + (count == 1))])
+    if before is not None and channels:
+        raise BadInput("A model's channels are no phases: none of them is before contrast", hint="Leave out pre=…")
+    evidence = f"file names{asked}" if named else ""
+    scan = describe_files(files, [*findings.notes, *notes], first, evidence, None if before is None else int(before))
     return Contents("files", scan, reader=lambda report: read_phases(files, scan, report))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import BadInput
 from ..volume import Geometry, Volume
 from .dce import Phase, number_phases
+from .decisions import BY_USER
 from .grid import check_size, check_voxels, size_note
 from .nifti import check_whole
 from .pixels import plain_path
@@ -77,7 +78,7 @@ def open_files(paths):
     return files, _order_notes(paths)
 
 
-def describe_files(files, notes=(), first="pre", evidence=""):
+def describe_files(files, notes=(), first="pre", evidence="", before=None):
     """Return the `ExamScan` of phase files in order.
 
     Parameters
@@ -90,6 +91,8 @@ def describe_files(files, notes=(), first="pre", evidence=""):
         files are a model's channels.
     evidence : str
         What told the order; the order in which the files were given when empty.
+    before : int, optional
+        How many volumes lie before contrast, as the user decided; the last of them is used as pre.
     """
     paths = [str(file.path) for file in files for _ in range(file.volumes)]
     if not evidence:
@@ -100,11 +103,15 @@ def describe_files(files, notes=(), first="pre", evidence=""):
     else:
         told = "; time: header of the file" if files[0].times else ""
         roles = [first, *["post"] * (len(paths) - 1)]
+        if before is not None:
+            told += f"; role: {BY_USER}"
+            roles = ["pre"] * before + ["post"] * (len(paths) - before)
         rows = [(role, time, evidence + told, [path]) for role, time, path in zip(roles, times, paths)]
-        phases = number_phases(rows)
+        phases = number_phases(rows[max(0, (before or 0) - 1) :])
     reference = files[min(1, len(files) - 1)].geometry
     note = size_note(reference)
-    return ExamScan(phases, (), (*notes, *([note] if note else [])), reference)
+    out = [(f"volume {k + 1}", "an earlier phase before contrast") for k in range(len(paths) - len(phases))]
+    return ExamScan(phases, tuple(out), (*notes, *([note] if note else [])), reference)
 
 
 def read_phases(files, scan, report):
@@ -118,7 +125,7 @@ def read_phases(files, scan, report):
     report : callable
         Called as ``report(stage, done, total)``; may raise `Cancelled`.
     """
-    volumes = []
+    volumes, out = [], len(scan.left_out)
     for done, file in enumerate(files):
 
         def again(done=done):
@@ -126,10 +133,11 @@ def read_phases(files, scan, report):
 
         again()
         volumes += read_volumes(file, again)
-        for volume, phase in zip(volumes[-file.volumes :], scan.phases[len(volumes) - file.volumes :]):
-            check_voxels(volume.array, phase.name, again)
+        for number, volume in enumerate(volumes[-file.volumes :], len(volumes) - file.volumes - out):
+            if number >= 0:
+                check_voxels(volume.array, scan.phases[number].name, again)
     report("Reading", len(files), len(files))
-    return volumes
+    return volumes[out:]
 
 
 def read_volumes(file, report=None):
