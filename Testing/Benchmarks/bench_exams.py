@@ -111,7 +111,7 @@ def memory(folder):
 def measure(folder, files, matrix, rounds):
     """Run the rounds and print the figures."""
     from Benchmarks.measuring import summary
-    from BreastSegLib.exam.scan import scan
+    from BreastSegLib.exam.dynamic.scan import scan
     from BreastSegLib.exam.source import read_exam
 
     paths = everything(folder)

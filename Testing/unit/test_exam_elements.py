@@ -11,9 +11,9 @@ import numpy as np
 import pydicom
 import pytest
 from BreastSegLib.errors import BadInput
-from BreastSegLib.exam.elements import Elements, NotPlain, _walk, _Window, read_elements, wanted_tags
-from BreastSegLib.exam.headers import KEYWORDS, header_of, read_header
-from BreastSegLib.exam.pixels import read_slice
+from BreastSegLib.exam.dicom.elements import Elements, NotPlain, _walk, _Window, read_elements, wanted_tags
+from BreastSegLib.exam.dicom.headers import KEYWORDS, header_of, read_header
+from BreastSegLib.exam.dicom.pixels import read_slice
 from dicom_phantoms import dynamic, image, voxels
 from pydicom.dataset import Dataset
 from pydicom.uid import (

@@ -6,8 +6,8 @@ import numpy as np
 import pydicom
 import pytest
 from BreastSegLib.errors import BadInput, Undecided
-from BreastSegLib.exam import pixels
-from BreastSegLib.exam.scan import scan
+from BreastSegLib.exam.dicom import pixels
+from BreastSegLib.exam.dynamic.scan import scan
 from BreastSegLib.exam.source import describe, read_exam
 from dicom_phantoms import NAME, ORIGIN, SLICES, SPACING, STEP, dynamic, write
 from enhanced_phantoms import CLOCKS, enhanced, frame, item, one_file, siemens_xa, voxels

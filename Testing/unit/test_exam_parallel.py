@@ -8,10 +8,10 @@ import warnings
 import numpy as np
 import pytest
 from BreastSegLib.errors import Cancelled
-from BreastSegLib.exam import elements, pixels
-from BreastSegLib.exam.folder import files_of, read_headers
+from BreastSegLib.exam.dicom import elements, pixels
+from BreastSegLib.exam.dicom.folder import files_of, read_headers
+from BreastSegLib.exam.dicom.waiting import PROBE, map_reads
 from BreastSegLib.exam.source import read_exam
-from BreastSegLib.exam.waiting import PROBE, map_reads
 from dicom_phantoms import dynamic, write
 
 

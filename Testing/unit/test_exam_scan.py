@@ -7,7 +7,7 @@ import dicom_phantoms as phantom
 import numpy as np
 import pytest
 from BreastSegLib.errors import BadInput, Cancelled
-from BreastSegLib.exam.scan import scan
+from BreastSegLib.exam.dynamic.scan import scan
 from BreastSegLib.exam.source import read_exam
 from pydicom.uid import generate_uid
 

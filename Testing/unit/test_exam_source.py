@@ -6,10 +6,10 @@ import pytest
 import SimpleITK as sitk
 from BreastSegLib.errors import BadInput, Cancelled
 from BreastSegLib.exam.dce import DceExam
+from BreastSegLib.exam.dicom.headers import read_header
+from BreastSegLib.exam.dicom.pixels import plain_path, read_slice
+from BreastSegLib.exam.dynamic.scan import scan
 from BreastSegLib.exam.grid import overlap
-from BreastSegLib.exam.headers import read_header
-from BreastSegLib.exam.pixels import plain_path, read_slice
-from BreastSegLib.exam.scan import scan
 from BreastSegLib.exam.source import describe, read_exam
 from BreastSegLib.exam.store import save_exam
 from BreastSegLib.volume import Geometry, Volume, geometry_of

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from BreastSegLib.exam.dce import Phase
-from BreastSegLib.exam.scan import scan
+from BreastSegLib.exam.dynamic.scan import scan
 from BreastSegLib.exam.source import read_exam
 from dicom_phantoms import clock, dynamic, write
 

@@ -4,8 +4,8 @@ import json
 import sys
 from pathlib import Path
 
-from ..exam.naming import PICTURES, ending_of
-from ..exam.scan import ExamScan
+from ..exam.examscan import ExamScan
+from ..exam.images.naming import PICTURES, ending_of
 from ..exam.source import describe
 from .exam_arguments import add_choices, with_decisions
 

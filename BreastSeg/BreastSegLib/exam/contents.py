@@ -4,13 +4,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import BadInput
-from . import breastdm, naming
 from .decisions import BY_USER, Findings, ask
-from .files import describe_files, open_files, read_phases
-from .folder import files_of, read_headers
-from .groups import split_series
-from .headers import ENHANCED
-from .scan import NO_DICOM, ExamScan, scan_headers
+from .dicom.folder import files_of, read_headers
+from .dicom.headers import ENHANCED
+from .dynamic.groups import split_series
+from .dynamic.scan import NO_DICOM, scan_headers
+from .examscan import ExamScan
+from .images import breastdm, naming
+from .images.files import describe_files, open_files, read_phases
 
 KINDS = ("folder", "dicom", "files", "channels", "views", "store")
 MAMMOGRAMS = "mammograms"
@@ -89,7 +90,7 @@ def _folder(folder, findings, report):
 
 def _any_dicom(paths, named):
     """bool: whether any file that is no image file of another kind looks like DICOM."""
-    from .elements import file_looks_like_dicom
+    from .dicom.elements import file_looks_like_dicom
 
     others = set(paths) - set(named)
     return any(file_looks_like_dicom(path) for path in sorted(others))

@@ -9,12 +9,12 @@ from ..errors import BadInput
 from ..volume import Volume
 from .contents import MAMMOGRAMS, Contents, contents_of
 from .dce import DceExam
+from .dicom.pixels import let_go, read_slice
+from .dicom.waiting import map_reads
 from .enhancement import enhancement_notes, mean_enhancement
+from .examscan import ExamScan
 from .grid import check_size, check_voxels, to_reference
-from .pixels import let_go, read_slice
-from .scan import ExamScan
 from .store import load_description, load_exam
-from .waiting import map_reads
 
 STAGE = "Reading"
 

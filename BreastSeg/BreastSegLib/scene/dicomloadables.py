@@ -9,7 +9,7 @@ import vtk
 from DICOMLib import DICOMLoadable
 
 from ..errors import BreastSegError, Undecided
-from ..exam.headers import BREAST
+from ..exam.dicom.headers import BREAST
 from .texts import _
 
 # The browser selects, for each series, what offers with the highest confidence. Slicer's own readers offer a dynamic
@@ -227,7 +227,7 @@ def _mammogramOffers(series):
 
 def scanFiles(files):
     """Return the `ExamScan` of DICOM files. Read one after the other: the application runs no threads."""
-    from ..exam.scan import scan_files
+    from ..exam.dynamic.scan import scan_files
 
     return scan_files(files, threads=0)
 

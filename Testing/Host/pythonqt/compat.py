@@ -209,7 +209,7 @@ def loadUi(native, device, parent=None):
 
 def sender(native):
     """Not known for Python slots."""
-    return None
+    return
 
 
 def translated(native, text, ambiguous=None, count=-1):

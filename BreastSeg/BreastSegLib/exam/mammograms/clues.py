@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ..values import code_values, items, parts, text
+from ..dicom.values import code_values, items, parts, text
 from . import codes, words
 
 DESCRIPTIONS = (

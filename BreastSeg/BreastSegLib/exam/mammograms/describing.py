@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from ...errors import BadInput, BreastSegError
-from ..values import integer, text
+from ..dicom.values import integer, text
 from . import codes, words
 from .clues import Clues, clues_of, modifiers_of
 from .opening import kind_of, open_dicom

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..values import integer, number
+from ..dicom.values import integer, number
 
 
 def padding_mask(data, stored):

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import BadInput
-from ..overhear import overheard
-from ..pixels import plain_path
+from ..dicom.overhear import overheard
+from ..dicom.pixels import plain_path
 from .opening import opened
 from .size import check_size
 from .spacing import plausible

@@ -2,7 +2,7 @@
 
 import re
 
-from ..values import code_values, integer, items, parts, text, value
+from ..dicom.values import code_values, integer, items, parts, text, value
 from . import codes
 
 TOMOSYNTHESIS = {

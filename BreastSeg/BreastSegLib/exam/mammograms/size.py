@@ -1,8 +1,8 @@
 """The pixels of a mammogram, as stored, when they have the size of one."""
 
 from ...errors import BadInput
-from .. import decode
-from ..values import integer
+from ..dicom import decode
+from ..dicom.values import integer
 
 LARGEST_SIDE, LARGEST_PIXELS, SMALLEST_SIDE = 20_000, 200_000_000, 32
 

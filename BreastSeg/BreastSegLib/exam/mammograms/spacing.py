@@ -1,7 +1,7 @@
 """The size of a pixel in the breast, from the tag that means it, or clearly unknown."""
 
 from ...errors import BadInput
-from ..values import integer, number, numbers, text
+from ..dicom.values import integer, number, numbers, text
 
 LONGEST_MM, SHORTEST_MM = 600.0, 20.0  # of the longer side of a mammogram
 FINEST_MM = 0.005

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import ndimage
 
 from ...errors import BadInput
-from ..values import integer, items, number, numbers, parts, text
+from ..dicom.values import integer, items, number, numbers, parts, text
 from .breast import outline
 from .view import CURVE_LENGTH, Window
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ...volume import Geometry
-from ..values import parts
+from ..dicom.values import parts
 
 # Views that are taken across the body: rows run down it. In CC views they run across the breast.
 ACROSS = ("MLO", "ML", "LM", "LMO", "SIO", "ISO", "AT", "")

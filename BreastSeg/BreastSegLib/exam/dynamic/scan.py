@@ -1,16 +1,16 @@
 """What a folder of DICOM files holds, from its headers alone: the phases of one DCE exam, and what is left out."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from ..errors import BadInput
-from ..volume import Geometry
+from ...errors import BadInput
+from ..dce import number_phases
+from ..decisions import Findings, ask
+from ..dicom.folder import THREADS, files_of, read_headers
+from ..examscan import ExamScan
 from . import groups
 from .between import time_points
 from .contrast import count_pre, since_injection
-from .dce import number_phases
-from .decisions import Findings, ask
-from .folder import THREADS, files_of, read_headers
 from .phases import lengths
 from .stack import lacking, stack
 from .studies import choose_study
@@ -20,53 +20,6 @@ NO_PHASES = "Choose a folder with a dynamic series, or give the phases as image 
 # Left-out series with these differences have the dynamic's place and matrix: one might have been meant as its first
 # phase. (A long echo time is T2 weighting, which nobody takes for a phase.)
 NEARLY_A_PHASE = r"repetition time|flip angle|fat saturation|pixels of|echo time (\d|1[0-4])(\.\d+)? ms instead"
-
-
-@dataclass(frozen=True)
-class ExamScan:
-    """What is there before any pixel is read.
-
-    Parameters
-    ----------
-    phases : tuple of Phase
-        In time order, with their files in slice order.
-    left_out : tuple of (str, str)
-        Series (by number) and why it is no phase.
-    notes : tuple of str
-    geometry : Geometry or None
-        Of the reference phase (the first post-contrast phase).
-    manufacturer : str
-    geometries : tuple of Geometry
-        One for each phase.
-    images : tuple of tuple of SliceRef
-        Where the pixels of each slice of each phase are.
-    breast : str
-        Which tag speaks of a breast exam; "" when none does.
-    spacing_known : bool
-        False when the files do not tell the voxel size.
-    """
-
-    phases: tuple
-    left_out: tuple = ()
-    notes: tuple = ()
-    geometry: Geometry | None = None
-    manufacturer: str = ""
-    geometries: tuple = ()
-    images: tuple = ()
-    breast: str = ""
-    spacing_known: bool = True
-
-    def to_json(self):
-        """dict: the scan without file names."""
-        return {
-            "phases": [phase.to_json() for phase in self.phases],
-            "left_out": [list(row) for row in self.left_out],
-            "notes": list(self.notes),
-            "geometry": self.geometry.to_json() if self.geometry else None,
-            "manufacturer": self.manufacturer,
-            "breast": self.breast,
-            "spacing_known": self.spacing_known,
-        }
 
 
 def scan(folder, report=None, decisions=None):

@@ -5,7 +5,7 @@ import time
 import warnings
 from pathlib import Path
 
-from ..errors import BadInput
+from ...errors import BadInput
 from .frames import frame_headers, is_multiframe
 from .headers import read_header
 from .waiting import THREADS, map_reads

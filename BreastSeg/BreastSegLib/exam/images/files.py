@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import BadInput
-from ..volume import Geometry, Volume
-from .dce import Phase, number_phases
-from .decisions import BY_USER
-from .grid import check_size, check_voxels, size_note
+from ...errors import BadInput
+from ...volume import Geometry, Volume
+from ..dce import Phase, number_phases
+from ..decisions import BY_USER
+from ..dicom.pixels import plain_path
+from ..examscan import ExamScan
+from ..grid import check_size, check_voxels, size_note
 from .nifti import check_whole
-from .pixels import plain_path
-from .scan import ExamScan
 
 ENDINGS = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 SHORTEST_STEP_S = 2.0

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import BadInput
+from ...errors import BadInput
+from ..decisions import BY_USER, ask
 from .clocks import (
     BETWEEN_SERIES,
     IN_SERIES,
@@ -18,7 +19,6 @@ from .clocks import (
     split,
     vendor_of,
 )
-from .decisions import BY_USER, ask
 from .stack import heights, normal_of, places_of
 
 DECIDE = "Give the phases as image files in order (pre first)"

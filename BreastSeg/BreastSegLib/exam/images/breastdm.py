@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import BadInput
-from ..volume import Geometry, Volume
-from .dce import number_phases
-from .grid import check_size, check_voxels
-from .scan import ExamScan
+from ...errors import BadInput
+from ...volume import Geometry, Volume
+from ..dce import number_phases
+from ..examscan import ExamScan
+from ..grid import check_size, check_voxels
 
 NAMES = {"vibrant.npy": "pre", "vibrant+c2.npy": "post", "sub2.npy": "difference"}
 UNKNOWN = (1.0, 1.0, 1.0)

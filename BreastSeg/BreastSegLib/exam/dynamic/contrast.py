@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 
+from ..decisions import BY_USER, ask
 from .clocks import DAY, SAME_PHASE_S, clock_values
-from .decisions import BY_USER, ask
 from .phases import lengths
 
 PRE = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import BadInput
+from ...errors import BadInput
 from .overhear import overheard
 from .values import integer, value
 

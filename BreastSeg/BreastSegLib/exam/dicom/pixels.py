@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import BadInput
+from ...errors import BadInput
 from .decode import stored_values
 from .elements import IMPLICIT, open_unpacked
 from .values import integer, numbers

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from ..errors import BadInput
-from .decisions import ask
+from ...errors import BadInput
+from ..decisions import ask
 
 VOLUMES = (".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd")
 PICTURES = (".png", ".tif", ".tiff", ".pgm", ".pnm")

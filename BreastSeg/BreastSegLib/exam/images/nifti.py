@@ -9,7 +9,7 @@ import zlib
 from math import prod
 from pathlib import Path
 
-from ..errors import BadInput
+from ...errors import BadInput
 
 PIECE = 8 << 20
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import BadInput
-from .decisions import ask
+from ...errors import BadInput
+from ..decisions import ask
 from .derived import dixon_kind, reason_to_leave_out
 from .phases import repeats
 from .stack import check_placed, normal_of

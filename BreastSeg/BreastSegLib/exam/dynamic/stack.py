@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..errors import BadInput
-from ..volume import Geometry
+from ...errors import BadInput
+from ...volume import Geometry
 
 PLACE_MM = 0.05
 UNEVEN = 0.05

@@ -1,6 +1,6 @@
 """Several patients or studies in one place: listed, never mixed."""
 
-from .decisions import ask
+from ..decisions import ask
 
 
 def choose_study(headers, findings, where=""):

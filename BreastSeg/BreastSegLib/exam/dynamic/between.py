@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..errors import BadInput
+from ...errors import BadInput
+from ..decisions import BY_USER, ask
 from .clocks import BETWEEN_SERIES, NAMES, SAME_PHASE_S, clock_values
-from .decisions import BY_USER, ask
 from .phases import DECIDE, TimePoint, points_of
 from .stack import check_placed
 
