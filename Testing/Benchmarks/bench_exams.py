@@ -96,10 +96,13 @@ def bytes_and_decoding(files, matrix):
 
 
 def seconds(action, *arguments):
-    """Return how long an action takes."""
-    start = time.perf_counter()
-    action(*arguments)
-    return time.perf_counter() - start
+    """Return how long an action takes: the better of two, as the first may wait for memory that the host hands out."""
+    times = []
+    for _ in range(2):
+        start = time.perf_counter()
+        action(*arguments)
+        times.append(time.perf_counter() - start)
+    return min(times)
 
 
 def memory(folder):

@@ -7,6 +7,7 @@ from ..errors import BadInput
 from .decisions import BY_USER, Findings, ask
 from .dicom.folder import files_of, read_headers
 from .dicom.headers import ENHANCED
+from .dynamic.derived import reason_to_leave_out
 from .dynamic.groups import split_series
 from .dynamic.scan import NO_DICOM, scan_headers
 from .examscan import ExamScan
@@ -133,6 +134,8 @@ def _dicom(paths, findings, where, report):
         raise BadInput(f"The folder holds no readable DICOM image: {' '.join(notes)}".rstrip(" :"), where, NO_DICOM)
     findings.notes += notes
     views = [header for header in headers if header.modality == "MG" or header.sop_class in MAMMOGRAPHY]
+    if not views and any(header.position is not None and not reason_to_leave_out(header) for header in headers):
+        return Contents("dicom", scan_headers(headers, findings, where))
     series, _ = split_series(_others(headers, views))
     if not views and not any(one.first.position for one in series):
         # Digitised films have no modality, or that of the scanner.

@@ -59,6 +59,13 @@ def check_voxels(array, name, report=None):
         raise BadInput(f"The image is constant: every voxel is {low:g}", f"phase {name}", "Export the phase again")
 
 
+def check_not_constant(array, name):
+    """Raise `BadInput` when an array holds one value only; for voxels that come from whole numbers and are finite."""
+    some = array[::8, ::8, ::8]
+    if some.min() == some.max():
+        check_voxels(array, name)
+
+
 def overlap(reference, other, samples=24):
     """Return the share of the reference grid's box that lies in the other grid's box, 0 … 1, by sampling points."""
     axes = [(np.arange(samples) + 0.5) / samples * n - 0.5 for n in reference.shape[::-1]]

@@ -13,7 +13,7 @@ from .dicom.pixels import let_go, read_slice
 from .dicom.waiting import map_reads
 from .enhancement import enhancement_notes, mean_enhancement
 from .examscan import ExamScan
-from .grid import check_size, check_voxels, to_reference
+from .grid import check_not_constant, check_size, check_voxels, to_reference
 from .store import load_description, load_exam
 
 STAGE = "Reading"
@@ -184,7 +184,7 @@ def _dicom_volumes(found, report):
     finally:
         let_go()
     for phase, array in zip(found.phases, arrays):
-        check_voxels(array, phase.name, lambda: report(STAGE, len(tasks), len(tasks)))
+        check_not_constant(array, phase.name)
     report(STAGE, len(tasks), len(tasks))
     return [Volume(array, geometry) for array, geometry in zip(arrays, found.geometries)]
 

@@ -17,7 +17,15 @@ IMPLICIT, BIG, DEFLATED = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2", "1.2.840.1
 WINDOW = 8192  # bytes read at a time; most headers fit into one window
 LONGEST_VALUE = 4096  # a longer value of a tag asked for is damage
 LONG_VR = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"}
+SHORT_VR = {
+    *(b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS", b"LO"),
+    *(b"LT", b"PN", b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US"),
+}
+# Bytes before the value of an element, by its VR; None stands for implicit VR.
+HEADS = {None: 8} | dict.fromkeys(SHORT_VR, 8) | dict.fromkeys(LONG_VR, 12)
 NUMBER_VR = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d"}
+NUMBER_VR |= {kind.encode(): form for kind, form in NUMBER_VR.items()}
+READERS = {order: tuple(struct.Struct(order + form).unpack_from for form in ("HH2sH", "HHI", "I")) for order in "<>"}
 META = {0x00020002: ("media", "UI"), 0x00020010: ("syntax", "UI")}
 PIXELS = 0x7FE00010
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -195,7 +203,7 @@ def _group(window, position, wanted, texts, order, explicit, end):
     length : int or None
         Of the pixel data; None when there are none.
     """
-    short, long, word = (struct.Struct(order + form).unpack_from for form in ("HH2sH", "HHI", "I"))
+    short, long, word = READERS[order]
     data, base, size = window.data, window.base, len(window.data)
     last = -1
     while True:
@@ -213,14 +221,13 @@ def _group(window, position, wanted, texts, order, explicit, end):
         else:
             group, element, length = long(data, index)
             kind = None
-        tag, head = group << 16 | element, 8
+        tag, head = group << 16 | element, HEADS.get(kind)
         if tag >= end and tag != PIXELS:
             # Behind the meta header everything may be encoded in another way.
             return position, None
-        if kind in LONG_VR:
+        if head == 12:
             (length,) = word(data, index + 8)
-            head = 12
-        elif explicit and not kind.isalpha():
+        elif head is None:
             raise NotPlain
         if tag == PIXELS:
             return position + head, length
@@ -236,9 +243,11 @@ def _group(window, position, wanted, texts, order, explicit, end):
             if length > LONGEST_VALUE:
                 raise NotPlain
             name, usual = wanted[tag]
-            data, index = window.at(position + head, length)
-            base, size = window.base, len(data)
-            texts[name] = _text(data[index : index + length], usual if kind in (None, b"UN") else kind.decode(), order)
+            index += head
+            if index + length > size:
+                data, index = window.at(position + head, length)
+                base, size = window.base, len(data)
+            texts[name] = _text(data[index : index + length], usual if kind in (None, b"UN") else kind, order)
         position += head + length
 
 
@@ -248,12 +257,12 @@ def _at_end(window, position):
 
 
 def _text(value, kind, order):
-    form = NUMBER_VR.get(kind)
-    if form:
+    if kind in NUMBER_VR:
+        form = NUMBER_VR[kind]
         count = len(value) // struct.calcsize(form)
         return "\\".join(map(repr, struct.unpack(f"{order}{count}{form}", value)))
     # Only ASCII words and numbers are looked for; other letters need to be comparable, not readable.
-    return value.decode("latin-1").rstrip("\0 ").lstrip()
+    return value.decode("latin-1").strip("\0 ")
 
 
 def _skip_sequence(window, position, order, explicit):
