@@ -109,8 +109,9 @@ class BreastSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.initializeParameterNode()
 
     def exit(self):
-        """Called each time the user opens another module. A running job goes on."""
-        self.setParameterNode(None)
+        """Called each time the user opens another module. A running job goes on; the scene keeps what comes of it."""
+        if self.panel is None or not self.panel.working:
+            self.setParameterNode(None)
 
     def onReload(self):
         """Reload the library too, not only this file."""
@@ -174,10 +175,10 @@ class BreastSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeAddedOrRemoved(self, caller, event, node):
-        """A volume of the exam may be gone, or another may be chosen."""
+        """A volume or the plot of the exam may be gone, or another volume may be chosen."""
         if slicer.mrmlScene.IsClosing() or slicer.mrmlScene.IsImporting():
             return
-        if node.IsA("vtkMRMLVolumeNode") or node.IsA("vtkMRMLSequenceNode"):
+        if any(node.IsA(f"vtkMRML{kind}Node") for kind in ("Volume", "Sequence", "PlotChart")):
             self.panel.refresh()
 
     def takeExam(self, exam):

@@ -1,6 +1,7 @@
 """Whatever folder or file a user points at: packed files, discs, numbered image files, arrays, sequences."""
 
 import gzip
+import os
 
 import numpy as np
 import pytest
@@ -374,3 +375,11 @@ def test_notes_of_a_clean_exam_are_empty(tmp_path):
     images, arrays = dynamic("siemens", 3)
     assert len(images) == 3 * SLICES
     assert said(holds(write(tmp_path, images), arrays)) == ()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_the_folder_does_not_hang_the_scan(tmp_path):
+    images, _ = dynamic()
+    folder = write(tmp_path / "exam", images)
+    os.mkfifo(folder / "pipe")
+    assert len(describe({"folder": folder}).phases) == 4

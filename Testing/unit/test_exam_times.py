@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from BreastSegLib.exam.dce import Phase
+from BreastSegLib.exam.dicom.times import seconds_of_day
 from BreastSegLib.exam.dynamic.scan import scan
 from BreastSegLib.exam.source import read_exam
 from dicom_phantoms import clock, dynamic, write
@@ -107,3 +108,11 @@ def test_every_field_of_a_phase_survives_json():
     assert Phase.from_json(phase.to_json()) == phase
     old = {k: v for k, v in phase.to_json().items() if k in ("role", "number", "time_s", "evidence")}
     assert Phase.from_json(old) == Phase("post", 2, 70.5, "content time")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("101530.5", 36930.5), ("10:15:30", 36930), ("1015", 36900), ("10", None), ("2560", None), ("noon", None)],
+)
+def test_times_of_the_day(text, seconds):
+    assert seconds_of_day(text) == seconds

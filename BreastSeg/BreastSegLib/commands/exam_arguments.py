@@ -70,4 +70,6 @@ def how_to_answer(error):
     """Return the part of a command line that answers a question, or "" for another error."""
     if not isinstance(error, Undecided) or not error.choices:
         return ""
-    return " or ".join(f"--choose {error.name}={value}" for value, _ in error.choices[:8])
+    # Of many the last one, too: it is often "all".
+    shown = error.choices if len(error.choices) <= 8 else [*error.choices[:7], error.choices[-1]]
+    return " or ".join(f"--choose {error.name}={value}" for value, _ in shown)

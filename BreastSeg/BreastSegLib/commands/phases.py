@@ -4,8 +4,9 @@ import json
 import sys
 from pathlib import Path
 
+from ..exam.dicom.elements import file_looks_like_dicom
 from ..exam.examscan import ExamScan
-from ..exam.images.naming import PICTURES, ending_of
+from ..exam.images.naming import PICTURES, VOLUMES, ending_of
 from ..exam.source import describe
 from .exam_arguments import add_choices, with_decisions
 
@@ -21,7 +22,7 @@ def add_arguments(verbs):
         "exam",
         nargs="+",
         metavar="EXAM",
-        help="folder of one exam, a DICOMDIR, image files of the phases in order, or pictures of mammograms",
+        help="folder of one exam, a DICOMDIR, DICOM files, image files of the phases in order, or pictures of views",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     add_choices(parser)
@@ -39,7 +40,8 @@ def run(options):
     print_table(phase_rows(scan) if isinstance(scan, ExamScan) else view_rows(scan))
     for name, reason in scan.left_out:
         sys.stdout.write(f"Left out: {name}: {reason}\n")
-    for note in scan.notes:
+    of_views = [f"{view.name}: {note}" for view in getattr(scan, "views", ()) for note in view.notes]
+    for note in (*scan.notes, *of_views):
         sys.stdout.write(f"Note: {note}\n")
 
 
@@ -50,6 +52,8 @@ def source_of(paths):
         return {"folder": paths[0]}
     if all(ending_of(path, PICTURES) for path in paths):
         return {"views": paths}
+    if not any(ending_of(path, VOLUMES) for path in paths) and all(file_looks_like_dicom(path) for path in paths):
+        return {"dicom": paths}
     return {"files": paths}
 
 
@@ -71,7 +75,9 @@ def view_rows(scan):
     rows = [("View", "Pixel size", "Intent", "Evidence")]
     for view in scan.views:
         size = "unknown" if view.spacing is None else f"{view.spacing[0]:g} × {view.spacing[1]:g} mm"
-        rows.append((view.name, size, view.intent or "unknown", view.evidence))
+        name = f"{view.name} ({', '.join(view.modifiers)})" if view.modifiers else view.name
+        against = f"; against: {', '.join(view.contradictions)}" if view.contradictions else ""
+        rows.append((name, size, view.intent or "unknown", view.evidence + against))
     return rows
 
 

@@ -35,6 +35,8 @@ class Contents:
     decisions : dict
     reader : callable or None
         ``reader(report)`` returns the volumes of phases that are image files.
+    notes : tuple of str
+        What was noticed about the folder of mammograms.
     """
 
     kind: str
@@ -42,6 +44,7 @@ class Contents:
     paths: tuple = field(default=(), repr=False)
     decisions: dict = field(default_factory=dict)
     reader: object = None
+    notes: tuple = ()
 
     def volumes(self, report):
         """Return the volumes of all phases, each on its own grid."""
@@ -151,7 +154,7 @@ def _dicom(paths, findings, where, report):
         return Contents("dicom", scan_headers(_others(headers, views), findings, where))
     # Several studies are listed by `mammograms`, which knows collections that make a study of every view.
     paths = tuple(dict.fromkeys(header.path for header in views))
-    return Contents(MAMMOGRAMS, paths=paths, decisions=findings.decisions)
+    return Contents(MAMMOGRAMS, paths=paths, decisions=findings.decisions, notes=tuple(notes))
 
 
 def _others(headers, views):

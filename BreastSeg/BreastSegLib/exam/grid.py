@@ -151,7 +151,13 @@ def _how_different(own, reference):
         parts.append(f"{_size(own)} voxels instead of {_size(reference)}")
     if not np.allclose(own.spacing, reference.spacing, rtol=1e-4):
         parts.append(f"voxels of {_triple(own.spacing)} mm instead of {_triple(reference.spacing)} mm")
-    turn = np.degrees(np.arccos(np.clip((np.trace(own.matrix.T @ reference.matrix) - 1) / 2, -1, 1)))
+    between = own.matrix.T @ reference.matrix
+    axes = np.round(between)
+    if not np.array_equal(np.abs(axes).sum(axis=0), np.ones(3)):
+        axes = np.eye(3)  # turned so far that no axis is nearest
+    elif not np.array_equal(axes, np.eye(3)):
+        parts.append("axes stored in another order or direction")
+    turn = np.degrees(np.arccos(np.clip((np.trace(between @ axes.T) - 1) / 2, -1, 1)))
     if turn > 0.01:
         parts.append(f"turned by {turn:.2f}°")
     parts.append(f"first voxels {np.linalg.norm(np.subtract(own.origin, reference.origin)):.2f} mm apart")

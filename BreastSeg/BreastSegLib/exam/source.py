@@ -50,7 +50,8 @@ def read(source, report=None):
     if contents.kind == MAMMOGRAMS:
         from .mammograms import read_views
 
-        return read_views(contents.paths, contents.decisions, report)
+        exam = read_views(contents.paths, contents.decisions, report)
+        return replace(exam, notes=(*contents.notes, *exam.notes))
     return _dce_exam(source, contents, report)
 
 
@@ -87,7 +88,8 @@ def describe(source, report=None):
     if contents.kind == MAMMOGRAMS:
         from .mammograms import describe_views
 
-        return describe_views(contents.paths, contents.decisions, report)
+        scan = describe_views(contents.paths, contents.decisions, report)
+        return replace(scan, notes=(*contents.notes, *scan.notes))
     if contents.kind == "store":
         phases, geometry, notes = load_description(source["store"])
         return ExamScan(_timed(phases, source), (), notes, geometry)

@@ -79,9 +79,10 @@ class BreastSegPanel:
         """Show what a parameter node holds, and keep the user's choices in it from now on; None lets go of it."""
         self._parameterNode = None
         if parameterNode is not None:
-            if parameterNode.examFolder and not self.examStep.chooser.chosen:
-                self.examStep.setFolder(parameterNode.examFolder)
-            self.examStep.chooser.chooseMotion(parameterNode.motion)
+            chooser = self.examStep.chooser
+            if parameterNode.examFolder and chooser.kind == "folder" and not chooser.chosen:
+                chooser.setFolder(parameterNode.examFolder)
+            chooser.chooseMotion(parameterNode.motion)
             self.modelStep.chooseModel(parameterNode.model)
             self.modelStep.chooseDevice(parameterNode.device)
         self._parameterNode = parameterNode
@@ -95,9 +96,7 @@ class BreastSegPanel:
         ----------
         exam : SceneExam or SceneMammograms
         """
-        if self._working:
-            self.runner.abandon()
-            self._working = ""
+        self._abandon()
         self._onExam(exam)
         if exam.kind == "dce" and exam.companions.sequence is None:
             self._makeCompanions()
@@ -160,13 +159,10 @@ class BreastSegPanel:
 
     def reset(self):
         """Forget exam and result: the scene is closing. A running job is ended."""
-        busy, exam = self.session.workerBusy, self.examStep.loaded
-        self.runner.abandon()
-        if busy:
-            self.session.close()
-        elif exam is not None:
-            self.session.forgetExam(exam)
-        self._working, self._message, self.result, self._shown = "", None, None, None
+        if self.examStep.loaded is not None:
+            self.session.forgetExam(self.examStep.loaded)
+        self._abandon()
+        self._message = self.result = self._shown = None
         self.examStep.show(None)
         viewlayout.leaveSingleView()
         self.segmentStep.showResult(None)
@@ -195,6 +191,14 @@ class BreastSegPanel:
         self.runner.start(turns, onDone, self._onError)
         self.refresh()
         self.segmentStep.showProgress(_("Starting"))
+
+    def _abandon(self):
+        """Stop what is being done at once. A worker at work is ended: nobody would hear its answer."""
+        busy = self.session.workerBusy
+        self.runner.abandon()
+        if busy:
+            self.session.close()
+        self._working = ""
 
     def _onProgress(self, stage, done, total, secondsLeft):
         if stage != self._stage:

@@ -25,10 +25,12 @@ class EnhancementPlot:
         ui.plotFrame.layout().addWidget(self._view)
         # The wheel scrolls the panel; it must not change the plot on the way.
         self._view.chart().SetZoomWithMouseWheel(False)
+        self._chart = None
         self.show(None)
 
     def show(self, chart):
         """Show a chart node; None, or one that is no longer in the scene, hides the plot."""
+        self._chart = chart
         if not isThere(chart):
             self._frame.setVisible(False)
             return
@@ -37,6 +39,11 @@ class EnhancementPlot:
         node.SetPlotChartNodeID(chart.GetID())
         self._view.setMRMLPlotViewNode(node)
         self._frame.setVisible(True)
+
+    def hideLost(self):
+        """Hide the plot when its chart is no longer in the scene."""
+        if self._chart is not None and not isThere(self._chart):
+            self.show(None)
 
 
 def _viewNode(chart):
@@ -49,9 +56,9 @@ def _viewNode(chart):
         node.SetLayoutName(LAYOUT_NAME)
         node.SetHideFromEditors(True)
         node.SetSaveWithScene(False)
-        # The chart that the user chooses for the views does not concern this one.
-        node.SetDoPropagatePlotChartSelection(False)
         node.SetAndObserveParentLayoutNodeID(chart.GetID())
         node = scene.AddNode(node)
     node.SetAndObserveParentLayoutNodeID(chart.GetID())
+    # The chart that the user chooses for the views does not concern this one. Closing the scene forgets it.
+    node.SetDoPropagatePlotChartSelection(False)
     return node

@@ -1,5 +1,7 @@
 """Step 1: which exam, and what its phases or views are."""
 
+import qt
+
 from ..errors import BreastSegError
 from ..scene import companions, corrections, examnodes, keeping, mammogramnodes, viewlayout
 from ..scene.sceneexam import motionText
@@ -66,13 +68,15 @@ class ExamStep:
     def dropRemoved(self):
         """Forget the exam when a volume of it is no longer in the scene; return the forgotten exam, or None."""
         exam = self.loaded
+        self._plot.hideLost()
         if exam is None or all(companions.isThere(node) for node in exam.nodes):
             return None
         self.show(None)
         self.volumesGone = True
         if exam.kind == "dce":
             companions.removeCompanions(exam.companions)
-            examnodes.removeLost(exam.name)
+            # Later: the subject hierarchy may be removing this very folder, and would not survive its loss.
+            qt.QTimer.singleShot(0, lambda: examnodes.removeLost(exam.name))
         return exam
 
     def ask(self, source, question):
@@ -92,6 +96,7 @@ class ExamStep:
         self.loaded = self.exam = exam
         self.problem, self.volumesGone = "", False
         self._question.hide()
+        self._windows.forget()
         phases = exam.phases if exam else ()
         self._showRows(self._rows(exam) if phases else ())
         self._showViews()
@@ -130,7 +135,9 @@ class ExamStep:
         self._onChanged()
 
     def _onAnswer(self, name, value):
-        self._onLoad({**self._asked, "decisions": {**self._asked.get("decisions", {}), name: value}})
+        # Motion correction may have been chosen since the question was asked.
+        source = {**self._asked, "motion": self.chooser.motion}
+        self._onLoad({**source, "decisions": {**self._asked.get("decisions", {}), name: value}})
 
     def _rows(self, exam):
         motion = [motionText(row) for row in exam.motion]
@@ -170,9 +177,12 @@ class ExamStep:
 
     def _corrected(self, rows):
         """Return the rows as the correction made them: new names, times since the first post-contrast phase."""
-        phases = {index: phase for (index, role, time), phase in zip(phaserows.usedRows(rows), self.exam.phases)}
+        used = phaserows.usedRows(rows)
+        phases = {index: phase for (index, role, time), phase in zip(used, self.exam.phases)}
+        shift = phaserows.shiftOf(used, self.exam.phases)
         return [
-            phaserows.corrected(row, phases.get(row.index), self.loaded.nodes[row.index].GetName()) for row in rows
+            phaserows.corrected(row, phases.get(row.index), self.loaded.nodes[row.index].GetName(), shift)
+            for row in rows
         ]
 
     def _showRows(self, rows):

@@ -125,11 +125,37 @@ def setTime(rows, place, text):
     return tuple(replace(row, time=seconds) if at == place else row for at, row in enumerate(rows))
 
 
-def corrected(row, phase, volume):
-    """Return `row` as a correction made it: what `phase` says, or left out where that is None."""
+def shiftOf(used, phases):
+    """Return by how many seconds a correction moved the zero of all times: it lies at the first post-contrast phase.
+
+    Parameters
+    ----------
+    used : sequence of (int, str, float or None)
+        See `usedRows`.
+    phases : sequence of Phase
+        What the correction made of them.
+
+    Returns
+    -------
+    float or None
+        None without a post-contrast phase: the times have no zero then.
+    """
+    if all(phase.role == "pre" for phase in phases):
+        return None
+    pairs = [(time, phase.time_s) for (_index, _role, time), phase in zip(used, phases)]
+    return next((time - now for time, now in pairs if time is not None and now is not None), 0.0)
+
+
+def corrected(row, phase, volume, shift=0.0):
+    """Return `row` as a correction made it: what `phase` says, or left out where that is None.
+
+    Phases that are left out stay on the clock of the others (`shift`, see `shiftOf`), so that they can come back.
+    """
     if phase is None:
-        return replace(row, volume=volume, used=False)
-    return replace(row, role=phase.role, time=phase.time_s, evidence=phase.evidence, volume=volume, used=True)
+        time = None if row.time is None else round(row.time - (shift or 0.0), 3)
+        return replace(row, time=time, volume=volume, used=False)
+    time = row.time if shift is None else phase.time_s
+    return replace(row, role=phase.role, time=time, evidence=phase.evidence, volume=volume, used=True)
 
 
 def usedRows(rows):

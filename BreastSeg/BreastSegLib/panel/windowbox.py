@@ -38,6 +38,10 @@ class WindowBox:
         self._label.setVisible(several)
         self._box.setVisible(several)
 
+    def forget(self):
+        """Forget what was chosen for other mammograms: a new scene gives the IDs of its nodes again."""
+        self._chosen.clear()
+
     def _onChosen(self, index):
         if self._node is None or self._node.GetScene() is None:
             return

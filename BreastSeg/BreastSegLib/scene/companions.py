@@ -59,6 +59,8 @@ def makeCompanions(exam):
     except BaseException:
         # GeneratorExit included: a cancelled load leaves nothing half done behind.
         removeCompanions(Companions(**made))
+        # A folder that was made for them goes too.
+        examnodes.removeLost(exam.name)
         raise
     return Companions(**made)
 
@@ -85,7 +87,11 @@ def updateCompanions(exam):
 
 def removeCompanions(companions):
     """Remove what belongs to an exam from the scene."""
-    _remove([getattr(companions, field.name) for field in fields(companions)])
+    found = [getattr(companions, field.name) for field in fields(companions)]
+    if isThere(companions.browser) and isThere(companions.sequence):
+        # The browser has made another volume if the user had removed the first one.
+        found.append(companions.browser.GetProxyNode(companions.sequence))
+    _remove(dict.fromkeys(found))
 
 
 def isThere(node):

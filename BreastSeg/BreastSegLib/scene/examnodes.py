@@ -195,13 +195,15 @@ def folderName(node):
     return "" if not parent or parent == hierarchy.GetSceneItemID() else hierarchy.GetItemName(parent)
 
 
-def removeLost(examName):
+def removeLost(examName, folder=None):
     """Remove the items in an exam's subject hierarchy folder that have lost their node, and the folder if it is empty.
+
+    The folder is found by the exam's name unless it is given.
 
     The Sequence and the plot are not saved with the scene, but their items are.
     """
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    folder = hierarchy.GetItemByName(examName)
+    folder = folder or hierarchy.GetItemByName(examName)
     if not folder or hierarchy.GetItemDataNode(folder) is not None:
         return
     children = vtk.vtkIdList()

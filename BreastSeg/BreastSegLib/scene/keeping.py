@@ -106,7 +106,8 @@ def keptExam(nodes, text):
 def remake(exam):
     """Make the Sequence and the plot of an exam that came back with a scene. A generator; returns the companions."""
     companions.removeFound(exam)
-    examnodes.removeLost(exam.name)
+    # Another scene with an exam of this name may have been added: its folder has the same name.
+    examnodes.removeLost(exam.name, examnodes.folderOf(exam))
     yield
     return (yield from companions.makeCompanions(exam))
 

@@ -54,6 +54,8 @@ def addBrowser(exam, sequence, folder):
     title = _("{exam} over time").format(exam=exam.name)
     played = examnodes.addCompanion("vtkMRMLScalarVolumeNode", title, folder)
     examnodes.addDisplay(played, examnodes.windowOf(exam.reference)).SetSaveWithScene(False)
+    # Volumes that the user chose may lie under a transform.
+    played.SetAndObserveTransformNodeID(exam.reference.GetTransformNodeID())
     title = _("{exam} browser").format(exam=exam.name)
     browser = examnodes.addCompanion("vtkMRMLSequenceBrowserNode", title, folder)
     # In one go: otherwise the logic makes a volume of its own before it hears of this one.

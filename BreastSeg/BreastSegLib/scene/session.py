@@ -55,8 +55,7 @@ class Session:
 
     def readExam(self, source, report):
         """Return the turns of `examflow.readExam` for `source`."""
-        client = self._worker()
-        return examflow.readExam(client, source, tempfile.mkdtemp(prefix="exam-", dir=client.folder), report)
+        return _readInto(self._worker(), source, report)
 
     def segmentExam(self, exam, report, **options):
         """Return the turns of `examflow.segmentExam` for a loaded exam."""
@@ -95,6 +94,17 @@ class Session:
             self._client = WorkerClient(python=self._interpreter or ownInterpreter(), environment=childEnvironment())
         self._client.start()
         return self._client
+
+
+def _readInto(client, source, report):
+    """Read an exam into a folder of its own, which goes again when the exam does not come."""
+    folder = tempfile.mkdtemp(prefix="exam-", dir=client.folder)
+    try:
+        return (yield from examflow.readExam(client, source, folder, report))
+    except BaseException:
+        # GeneratorExit included: a cancelled load leaves no arrays behind.
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def ownInterpreter():

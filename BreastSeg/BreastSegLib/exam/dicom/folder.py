@@ -28,13 +28,27 @@ def files_of(folder):
     if root.is_file():
         return _listed(root)
 
-    def refuse(error):
-        raise BadInput(f"A folder cannot be read: {error.strerror}", folder, "Check the permissions")
-
-    found = [os.path.join(where, name) for where, _, names in os.walk(root, onerror=refuse) for name in names]
+    found = sorted(_files_below(root, set()))
     if not found:
         raise BadInput("The folder is empty", folder, DICOM_FOLDER)
-    return sorted(found)
+    return found
+
+
+def _files_below(folder, seen):
+    """Yield the paths of all files; links are followed once, pipes and devices left alone: opening one can hang."""
+    real = os.path.realpath(folder)
+    if real in seen:
+        return
+    seen.add(real)
+    try:
+        entries = list(os.scandir(folder))
+    except OSError as error:
+        raise BadInput(f"A folder cannot be read: {error.strerror}", folder, "Check the permissions") from error
+    for entry in entries:
+        if entry.is_dir():
+            yield from _files_below(entry.path, seen)
+        elif entry.is_file():
+            yield entry.path
 
 
 def read_headers(paths, report=None, threads=THREADS):

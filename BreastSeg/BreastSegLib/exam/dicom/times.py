@@ -5,11 +5,12 @@ from datetime import date
 
 
 def seconds_of_day(text):
-    """Return the seconds since midnight of a DICOM time (``HHMMSS.FFFFFF``, also with colons), or None."""
-    match = re.match(r"(\d\d):?(\d\d):?(\d\d(?:\.\d*)?)", text.strip())
-    if not match or int(match[1]) > 23 or int(match[2]) > 59 or float(match[3]) >= 61:
+    """Return the seconds since midnight of a DICOM time (``HHMM`` or ``HHMMSS.FFFFFF``, also with colons), or None."""
+    match = re.match(r"(\d\d):?(\d\d)(?::?(\d\d(?:\.\d*)?))?", text.strip())
+    if not match:
         return None
-    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
+    hours, minutes, seconds = int(match[1]), int(match[2]), float(match[3] or 0)
+    return hours * 3600 + minutes * 60 + seconds if hours < 24 and minutes < 60 and seconds < 61 else None
 
 
 def day_number(text):

@@ -55,7 +55,13 @@ def _merge(parts, series, findings):
     if decided is not None and decided not in dict(orders):
         raise BadInput(f"Not all images have a {NAMES[decided]}", _names(parts), "Choose another order")
     if not clean or decided not in (None, *clean):
-        raise _overlapping(parts, series, [o for o in orders if decided in (None, o[0])])
+        # One time for all: an anonymiser's, or that of reconstructions. Only the user can tell.
+        same = all(len(set(map(tuple, spans))) == 1 for _, spans in orders)
+        one_time = same and decided is None and counted["number"] is not None
+        if one_time and findings.decided("series") is not None:
+            return _by_count(parts, counted, None, clean, findings)
+        otherwise = "one after the other by series number" if one_time else ""
+        raise _overlapping(parts, series, [o for o in orders if decided in (None, o[0])], otherwise)
     clock = decided or next(iter(clean))
     for other, rows in orders[: [name for name, _ in orders].index(clock)]:
         if findings.decisions.keys().isdisjoint(("order", "series")) and _in_pairs(rows):
@@ -174,7 +180,7 @@ def _by_count(parts, counted, decided, clean, findings):
             choices = [(value, f"order by {text}") for value, text in COUNTED.items()]
             raise ask("order", what, _names(parts), choices)
         findings.notes.append(
-            "No clock in the tags that all series have: the phases are ordered by series number, their times are "
+            "No clock in the tags tells all series apart: the phases are ordered by series number, their times are "
             "unknown. Check the order."
         )
     others += [clock for clock, spans in clean.items() if list(np.argsort([s[0] for s in spans])) != order]
@@ -184,5 +190,11 @@ def _by_count(parts, counted, decided, clean, findings):
 
 
 def _names(parts):
-    numbers = sorted(str(part[0].headers[0].number) for part in parts)
-    return "series " + ", ".join(numbers)
+    numbers = [part[0].headers[0].number for part in parts]
+    known = (
+        ["series " + ", ".join(map(str, sorted(n for n in numbers if n is not None)))]
+        if any(n is not None for n in numbers)
+        else []
+    )
+    count = numbers.count(None)
+    return " and ".join(known + ([f"{count} series without number"] if count else []))

@@ -57,12 +57,12 @@ def clock_values(headers, name):
     if any(m is None for m in moments):
         return None
     seconds = np.array([m[1] for m in moments])
+    # Anonymisers blank a time to zero, and may keep the dates.
+    if not seconds.any():
+        return None
     if all(m[0] is not None for m in moments):
         days = np.array([m[0] for m in moments])
         return (days - days.min()) * DAY + seconds
-    # Anonymisers blank a time to zero.
-    if not seconds.any():
-        return None
     if np.ptp(seconds) > DAY / 2:
         seconds = np.where(seconds < DAY / 2, seconds + DAY, seconds)
     return seconds

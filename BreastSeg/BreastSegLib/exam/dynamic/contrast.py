@@ -37,6 +37,7 @@ def count_pre(points, findings):
         If the tags contradict one another.
     """
     notes = findings.notes
+    _doubt_injection(points, findings)
     decided = findings.decided("pre", [str(k) for k in range(len(points) + 1)])
     votes = [
         (name, vote)
@@ -149,10 +150,25 @@ def _starts(points):
 
 
 def _by_bolus(points):
-    """Count the time points before the injection: by the middle of their acquisition, where its length is known."""
-    since = since_injection(points)
-    if since is None:
-        return None
-    half = np.array([(length or 0) / 2 for length in lengths(points)])
-    count = int(np.sum(since + half < 0))
+    """Count the time points before the injection; none says nothing: many write when the exam began."""
+    middles = _since_middle(points)
+    count = 0 if middles is None else int(np.sum(middles < 0))
     return count if count > 0 else None
+
+
+def _since_middle(points):
+    """Return the seconds from the injection to the middle of each time point (start, where its length is unknown)."""
+    since = since_injection(points)
+    return None if since is None else since + [(length or 0) / 2 for length in lengths(points)]
+
+
+def _doubt_injection(points, findings):
+    """Note that the injection came before all time points, if the tags say so and the user has not decided."""
+    middles = _since_middle(points)
+    if middles is None or middles.min() <= 0 or "pre" in findings.decisions:
+        return
+    findings.doubts.append("contrast bolus start time: none before contrast")
+    findings.notes.append(
+        "By the contrast bolus start time all phases lie after the injection: check whether the first phase is before "
+        "contrast."
+    )

@@ -11,6 +11,8 @@ from .phases import repeats
 from .stack import check_placed, normal_of
 
 SAME_DIRECTION = 0.996  # cosine of 5°
+OWN_DYNAMIC = 3  # time points
+LONG_ECHO_MS = 15.0  # T2 weighting: no dynamic
 
 
 @dataclass
@@ -68,12 +70,17 @@ def split_series(headers):
             kept.setdefault((header.series or f"number {header.number}", dixon_kind(header), echo), []).append(header)
     left_out = [
         (f"{rows[0].series_name}, {len(rows)} image{'s' * (len(rows) > 1)}", reason)
-        for (_, reason), rows in out.items()
+        for (_, reason), rows in sorted(out.items(), key=lambda item: (_rank(item[1][0]), item[0][1]))
     ]
     series = [Series(rows, key[1], repeats(rows)) for key, rows in kept.items()]
-    series.sort(key=lambda s: (s.first.number is None, s.first.number or 0, s.kind, s.first.echo or 0))
+    series.sort(key=lambda s: (_rank(s.first), s.kind, s.first.echo or 0))
     _name(series)
-    return series, sorted(left_out)
+    return series, left_out
+
+
+def _rank(header):
+    """Return what sorts series by their numbers, those without number last."""
+    return header.number is None, header.number or 0
 
 
 def _name(series):
@@ -127,7 +134,22 @@ def choose(series, findings):
     findings.left_out += [
         (s.name, f"not like the dynamic: {difference(best[0][0], s)}") for s in series if s not in best[0]
     ]
+    findings.notes += _other_dynamics(groups, best[0])
     return best[0]
+
+
+def _other_dynamics(groups, best):
+    """Return notes about groups that repeat in time, too: an ultrafast dynamic outnumbers a usual one."""
+    return [
+        f"{', '.join(s.name for s in group)} {'holds' if len(group) == 1 else 'hold'} {points} time points of "
+        f"{'its' if len(group) == 1 else 'their'} own ({difference(best[0], group[0])}): if that is the dynamic that "
+        f"is wanted, choose it (series={_choice(group)[0]})."
+        for group in groups
+        if group is not best
+        and (points := sum(s.points for s in group)) >= OWN_DYNAMIC
+        and group[0].kind == best[0].kind
+        and (group[0].first.echo or 0) < LONG_ECHO_MS
+    ]
 
 
 def _choice(group):

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 from ...errors import BadInput
 from ..dce import number_phases
@@ -10,12 +11,14 @@ from ..dicom.folder import THREADS, files_of, read_headers
 from ..examscan import ExamScan
 from . import groups
 from .between import time_points
+from .clocks import BETWEEN_SERIES, clock_values
 from .contrast import count_pre, since_injection
 from .phases import lengths
 from .stack import lacking, stack
 from .studies import choose_study
 
 NO_DICOM = "Choose the folder with the DICOM files of one exam; give image files (NIfTI, NRRD) one by one, in order"
+LONGEST_PAUSE_S = 900.0  # a late phase comes 8 to 10 minutes after the injection
 NO_PHASES = "Choose a folder with a dynamic series, or give the phases as image files in order (pre first)"
 # Left-out series with these differences have the dynamic's place and matrix: one might have been meant as its first
 # phase. (A long echo time is T2 weighting, which nobody takes for a phase.)
@@ -95,12 +98,8 @@ def scan_headers(headers, findings, where=""):
     since = since_injection(points)
     if since is not None:
         points = [replace(point, since_injection=round(float(s), 3)) for point, s in zip(points, since)]
-    if evidence == "first in time":
-        findings.notes += [
-            f"Check that the first phase is before contrast: {name} was left out ({reason})."
-            for name, reason in findings.left_out
-            if re.search(NEARLY_A_PHASE, reason)
-        ]
+    if evidence == "first in time" and findings.decided("series") is None:
+        findings.notes += _perhaps_lost(series, chosen, points)
     if count > 1 and count < len(points):
         findings.notes.append(f"{count} phases lie before contrast; the last of them is used as pre.")
         findings.left_out += [
@@ -111,6 +110,25 @@ def scan_headers(headers, findings, where=""):
     elif count > 1:
         raise BadInput(f"{count} phases before contrast and none after", points[0].headers[0].series_name, NO_PHASES)
     return _finish(points, count, evidence, findings)
+
+
+def _perhaps_lost(series, chosen, points):
+    """Return notes about series that were left out and might have been meant as the first phase."""
+    lost = [s for s in series if s not in chosen and s.points < groups.OWN_DYNAMIC and not _follows(s, points)]
+    reasons = [(s.name, f"not like the dynamic: {groups.difference(chosen[0], s)}") for s in lost]
+    return [
+        f"Check that the first phase is before contrast: {name} was left out ({reason})."
+        for name, reason in reasons
+        if re.search(NEARLY_A_PHASE, reason)
+    ]
+
+
+def _follows(series, points):
+    """bool: whether a series was acquired after the last time point began."""
+    headers = series.headers + [h for point in points for h in point.headers]
+    clocks = (clock_values(headers, name) for name in BETWEEN_SERIES)
+    values = next((v for v in clocks if v is not None), None)
+    return values is not None and values[: len(series.headers)].min() > values[len(series.headers) :].max()
 
 
 def _finish(points, count, evidence, findings):
@@ -130,6 +148,12 @@ def _finish(points, count, evidence, findings):
         )
         for phase, p, length in zip(number_phases(rows), points, lengths(points))
     )
+    findings.notes += [
+        f"{(b.time_s - a.time_s) / 60:.0f} minutes lie between {a.name} and {b.name}: "
+        "check that both are of one dynamic."
+        for a, b in pairwise(phases)
+        if None not in (a.time_s, b.time_s) and b.time_s - a.time_s > LONGEST_PAUSE_S
+    ]
     reference = count if count < len(points) else 0
     if len({p.headers[0].frame_of_reference for p in points}) > 1:
         findings.notes.append(
@@ -152,14 +176,15 @@ def _whole(points, count, findings):
     """Return the phases whose slices are all there, how many of them are pre, and their slices in order."""
     names = [f"post{k - count + 1}" if k >= count else "pre" for k in range(len(points))]
     leave_out = findings.decided("incomplete", ("leave-out",)) is not None
-    stacks, broken = [], []
+    stacks, broken, errors = [], [], []
     for k, (point, name) in enumerate(zip(points, names)):
         try:
             stacks.append(stack(point.headers, name))
         except BadInput as error:
-            if not leave_out:
-                raise _about_phase(error, len(points)) from error
             broken.append(k)
+            errors.append(error)
+    if errors and not leave_out:
+        raise _about_phase(errors[0], len(stacks)) from errors[0]
     if broken:
         keep = [k for k in range(len(points)) if k not in broken]
         if not keep:
@@ -182,9 +207,9 @@ def _whole(points, count, findings):
     return [points[k] for k in keep], sum(k < count for k in keep), [stacks[k] for k in keep]
 
 
-def _about_phase(error, count):
+def _about_phase(error, others):
     """Return what is wrong with the slices of a phase, as a question where other phases would remain."""
-    if count < 2:
+    if others < 1:
         return error
     hint = f"{error.hint}, or go on without this phase"
     return ask("incomplete", error.what, error.where, [("leave-out", "go on without this phase")], hint)

@@ -15,7 +15,7 @@ MEANINGS = (("phases", "phases in time order, pre first"), ("channels", "channel
 
 def image_files(paths):
     """Return the files that are images of another kind than DICOM, by their endings."""
-    return [path for path in paths if ending_of(path, (*VOLUMES, *PICTURES, ".npy"))]
+    return [path for path in paths if path.lower().endswith((*VOLUMES, *PICTURES, ".npy"))]
 
 
 def volume_files(paths):
@@ -70,7 +70,7 @@ def begins_after_contrast(paths):
 
 
 def named_phases(paths):
-    """Return files whose names all say ``pre``, ``post1``, ``post2`` … in that order; none when they do not.
+    """Return files whose names say ``pre``, ``post1``, ``post2`` … in that order; none when fewer than two do.
 
     Raises
     ------
@@ -80,13 +80,17 @@ def named_phases(paths):
     found = {}
     for path in paths:
         match = NAMED.search(stem_of(path))
-        if match is None or NUMBERED.match(stem_of(path)):
+        if NUMBERED.match(stem_of(path)):
             return []
+        if match is None:
+            continue
         number = 0 if match["pre"] else int(match["post"])
         if number in found:
             what = f"Two files say that they are {'pre' if number == 0 else f'post{number}'}"
             raise BadInput(what, Path(path).parent, "Give the files of one exam, in order")
         found[number] = path
+    if len(found) < min(2, len(paths)):
+        return []
     order = sorted(found)
     missing = sorted(set(range(order[0], order[-1] + 1)) - set(order))
     if missing:
@@ -125,6 +129,7 @@ def choose_files(folder, paths, findings):
         return list(paths), "phases"
     named = named_phases(paths)
     if named:
+        _note_others(len(paths) - len(named), findings)
         return named, "phases"
     cases = numbered(paths)
     if not cases:
@@ -150,4 +155,12 @@ def choose_files(folder, paths, findings):
         raise ask("meaning", what, folder, MEANINGS)
     if order[0] > 0 and meaning == "phases":
         findings.notes.append(f"The file names begin with {order[0]:04d}: no phase before contrast is among them.")
+    _note_others(len(paths) - sum(map(len, cases.values())), findings)
     return [files[number] for number in order], meaning
+
+
+def _note_others(count, findings):
+    """Note files between the phases that are none: masks, for instance."""
+    if count:
+        said = "file whose name says no phase is" if count == 1 else "files whose names say no phase are"
+        findings.notes.append(f"{count} image {said} left out.")

@@ -106,17 +106,15 @@ def read_picture(path, kind, where):
 def _pillow_header(path, kind, where):
     from PIL import Image
 
-    try:
-        with warnings.catch_warnings(), opened(path, where) as stream:
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings(), opened(path, where) as stream:
+        warnings.simplefilter("ignore")
+        try:
             with Image.open(stream, formats=[kind.upper()]) as picture:
                 columns, rows = picture.size
                 frames = getattr(picture, "n_frames", 1)
                 tags = dict(picture.tag_v2) if kind == "tiff" else {}
-    except BadInput:
-        raise
-    except Exception as error:  # noqa: BLE001 - damaged bytes make the reader raise almost any exception
-        raise BadInput("The picture is damaged or of a kind that is not read", where, AGAIN) from error
+        except Exception as error:  # noqa: BLE001 - damaged bytes make the reader raise almost any exception
+            raise BadInput("The picture is damaged or of a kind that is not read", where, AGAIN) from error
     check_size(rows, columns, where)
     if frames > 1:
         raise BadInput(f"The picture holds {frames} pages", where, "Give each mammogram as its own file")
