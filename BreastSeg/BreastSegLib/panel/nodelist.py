@@ -30,7 +30,8 @@ class NodeList:
 
     def refresh(self):
         """Show what can be an exam: known phases in order, volumes by name as people count, Sequences; ticks stay."""
-        ticked = {node.GetID() for node in self.checkedNodes()}
+        # A node that has left the scene may have handed its ID on to another one.
+        ticked = {node.GetID() for node in self.checkedNodes() if node.GetScene() is not None}
         nodes = [node for node in slicer.util.getNodesByClass("vtkMRMLVolumeNode") if _isListed(node)]
         nodes += [node for node in slicer.util.getNodesByClass("vtkMRMLSequenceNode") if isVolumeSequence(node)]
         self._nodes = tuple(sorted(nodes, key=_order))
