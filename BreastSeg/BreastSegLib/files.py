@@ -129,7 +129,7 @@ def read_json(path):
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInput(f"The file cannot be read: {error.strerror}", path) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"The file is not valid JSON: {error}", path) from error
 
 

@@ -175,7 +175,13 @@ def test_json_without_nan(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "cannot be read"), (b"{", "not valid JSON"), (b"\xff\xfe{}", "not valid JSON")]
+    ("content", "words"),
+    [
+        (None, "cannot be read"),
+        (b"{", "not valid JSON"),
+        (b"\xff\xfe{}", "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
+    ],
 )
 def test_unreadable_json(tmp_path, content, words):
     path = tmp_path / "a.json"

@@ -1,21 +1,27 @@
 """The arguments that name an exam, shared by the verbs."""
 
 from ..errors import BadInput, Undecided
+from ..exam.dce import DceExam
 from ..exam.decisions import NAMES, check_decisions
 
 MOTION = ("off", "rigid", "bspline")
 
 
 def add_exam(parser):
-    """Add the arguments that name an exam: a folder, phase files, or a model's channels."""
+    """Add the arguments that name an exam: a folder, phase files, a model's channels, or mammograms."""
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument(
-        "--exam", metavar="DIR", help="folder of one exam: DICOM files, or image files called CASE_0000, CASE_0001 …"
+        "--exam",
+        metavar="DIR",
+        help="folder of one exam, DCE-MRI or mammograms: DICOM files, or image files called CASE_0000, CASE_0001 …",
     )
     group.add_argument(
         "--phases", nargs="+", metavar="FILE", help="image files of the phases in order: pre, post 1, post 2 …"
     )
     group.add_argument("--channels", nargs="+", metavar="FILE", help="image files of the model's channels, in order")
+    group.add_argument(
+        "--image", nargs="+", metavar="FILE", help="mammograms: DICOM files, or PNG, TIFF or PGM pictures"
+    )
     parser.add_argument(
         "--motion",
         choices=MOTION,
@@ -44,11 +50,21 @@ def exam_source(options):
         source = {"folder": options.exam}
     elif options.channels:
         source = {"channels": options.channels}
+    elif options.image:
+        source = {"views": options.image}
     else:
         source = {"files": options.phases}
     if options.motion != "off":
+        if options.image:
+            raise BadInput("Motion correction is for DCE-MRI", f"--motion {options.motion}", "Leave it out")
         source["motion"] = options.motion
     return with_decisions(source, options)
+
+
+def check_motion(options, exam):
+    """Refuse motion correction of mammograms, which would do nothing."""
+    if options.motion != "off" and not isinstance(exam, DceExam):
+        raise BadInput("The exam is mammograms, and motion correction is for DCE-MRI", hint="Leave --motion out")
 
 
 def with_decisions(source, options):

@@ -6,10 +6,10 @@ import traceback
 
 from .. import __version__
 from ..errors import BreastSegError, Cancelled
-from . import models, phases, sample, segment
+from . import models, phases, prepare, recipes, restore, sample, segment
 from .exam_arguments import how_to_answer
 
-VERBS = (phases, segment, sample, models)
+VERBS = (phases, prepare, restore, segment, recipes, sample, models)
 EXIT_DONE, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_CANCELLED = 0, 1, 2, 130
 
 

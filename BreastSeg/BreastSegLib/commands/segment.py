@@ -1,17 +1,20 @@
-"""``segment``: an exam and a model make a mask file and its run record."""
+"""``segment``: an exam and a model make masks on the exam's own grid and a run record."""
 
 import sys
 from pathlib import Path
 
 from ..errors import BadInput
-from ..files import check_output, write_json
+from ..exam.examscan import ExamScan
+from ..exam.source import describe, read
 from ..inference.messages import DEVICES
 from ..models import find_model
 from ..pipeline import segment
-from ..reports.masks import check_mask_output, mask_format, write_mask
-from ..reports.terminology import segment_color, segment_name, terminology_entry
-from .exam_arguments import add_exam, exam_source
+from ..recipe import load_recipe
+from .exam_arguments import add_exam, check_motion, exam_source
 from .progress import ProgressLine
+from .region_arguments import add_regions, any_region, asked_regions, regions_in
+from .segment_files import Outputs, write_result
+from .segment_report import lines_of
 
 
 def add_arguments(verbs):
@@ -19,11 +22,14 @@ def add_arguments(verbs):
     parser = verbs.add_parser(
         "segment",
         help="segment the lesion of one exam",
-        description="Segment one exam. The mask lies on the exam's own grid; the run record is written beside it.",
+        description="Segment one exam. The mask lies on the exam's own grid; the run record, and the mask as it was "
+        "before the clean-up (NAME.raw.nii.gz), are written beside it. Of several mammograms each gets a mask: "
+        "NAME-LCC.nii.gz …",
     )
     parser.add_argument("--model", required=True, help="a model's name (see 'models list') or folder")
     add_exam(parser)
     parser.add_argument("--output", required=True, metavar="FILE", help="mask: .nii.gz, .nrrd, .seg.nrrd or .mha")
+    add_regions(parser, "view that the regions lie in, such as LCC; not needed where there is one")
     parser.add_argument(
         "--device", choices=DEVICES, default="auto", help="auto: the GPU, and an error when there is none"
     )
@@ -31,7 +37,7 @@ def add_arguments(verbs):
         "--folds", nargs="+", metavar="FOLD", help="folds to average; all that the model has when not given"
     )
     parser.add_argument("--tta", action="store_true", help="average over mirrorings (up to 8 times slower)")
-    parser.add_argument("--no-cleanup", action="store_true", help="keep every region, not only the largest")
+    parser.add_argument("--no-cleanup", action="store_true", help="keep the mask as the network gives it")
     parser.add_argument("--probabilities", metavar="FILE", help="also write the chance of a lesion for every voxel")
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     parser.set_defaults(function=run)
@@ -39,70 +45,59 @@ def add_arguments(verbs):
 
 def run(options):
     """Segment and write; everything is checked before the run starts."""
-    output = check_mask_output(options.output, options.overwrite)
-    record_path = check_output(record_name(output), options.overwrite)
-    if options.probabilities:
-        check_mask_output(options.probabilities, options.overwrite)
-        if mask_format(options.probabilities) == ".seg.nrrd":
-            raise BadInput("A .seg.nrrd file cannot hold probabilities", options.probabilities, "Use .nrrd or .nii.gz")
+    chances = Path(options.probabilities) if options.probabilities else None
+    Outputs(Path(options.output), chances, False, options.overwrite)  # the endings, before anything is looked for
     model = find_model(options.model, verify=False)  # the worker compares the checksums
+    recipe = load_recipe(model.card["recipe"])
+    raw = bool(recipe.cleanup) and not options.no_cleanup
+    outputs = Outputs(Path(options.output), chances, raw, options.overwrite)
+    source = exam_source(options)
+    regions = wanted_regions(options, source)
+    outputs.check(expected_views(options, source, recipe, regions))
     progress = ProgressLine()
     try:
         result = segment(
-            exam_source(options),
+            source,
             model.folder,
             options.device,
             options.folds,
             options.tta,
             not options.no_cleanup,
-            bool(options.probabilities),
+            chances is not None,
             progress,
+            regions=regions,
         )
     finally:
         progress.close()
-    if options.probabilities:
-        write_mask(options.probabilities, result["probabilities"], options.overwrite)
-    write_mask(output, result["mask"], options.overwrite, segment_names(model, result["components"]))
-    write_json(
-        record_path,
-        {
-            **result["record"],
-            "components": result["components"],
-            "removed": result["removed"],
-            "notes": result["notes"],
-        },
-        options.overwrite,
-    )
-    report(result, output)
+    paths = write_result(outputs, result, model)
+    for line in lines_of(result):
+        sys.stdout.write(line + "\n")
+    sys.stdout.write(f"Written: {', '.join(map(str, paths))}. For research use only.\n")
 
 
-def record_name(output):
-    """Return the path of the run record that belongs to a mask file: ``lesion.nii.gz`` → ``lesion.run.json``."""
-    ending = mask_format(output)
-    return Path(str(output)[: -len(ending)] + ".run.json")
-
-
-def segment_names(model, rows):
-    """Return segment name, terminology and colour of each label, with the side if all components lie in one breast."""
-    sides = {row["side"] for row in rows}
-    side = sides.pop() if len(sides) == 1 else ""
-    return {
-        label["value"]: (
-            segment_name(label["terminology"], side),
-            terminology_entry(label["terminology"], side),
-            segment_color(label["terminology"]),
+def wanted_regions(options, source):
+    """Return the regions that the command line names; a mask is compared with its view first."""
+    if options.view and not any_region(options):
+        raise BadInput(
+            "--view says which view the regions lie in, and none is given",
+            options.view,
+            "Give a region, or the file of that view with --image",
         )
-        for label in model.card["labels"].values()
-    }
+    if options.region_mask:
+        return regions_in(options, read(source))
+    return asked_regions(options)
 
 
-def report(result, output):
-    """Print what was found, in plain words."""
-    for row in result["components"]:
-        side = f"{row['side']} breast, " if row["side"] else ""
-        sys.stdout.write(f"Lesion {row['label']}: {side}{row['volume_mm3'] / 1000:.2f} cm³\n")
-    for note in result["notes"]:
-        sys.stdout.write(f"Note: {note}\n")
-    seconds = ", ".join(f"{stage.lower()} {time:.1f} s" for stage, time in result["timings"].items())
-    sys.stdout.write(f"Time: {seconds} ({result['record']['device_name']})\n")
-    sys.stdout.write(f"Written: {output}. For research use only.\n")
+def expected_views(options, source, recipe, regions):
+    """Return the names of the views that masks will be made of, from headers; one empty name where there is one."""
+    if not recipe.fits("mammograms"):
+        return [""]
+    scan = describe(source)
+    if isinstance(scan, ExamScan):
+        return [""]
+    check_motion(options, scan)
+    names = [view.name for view in scan.views]
+    if recipe.needs_region:
+        named = {region.get("view", "") for region in regions}
+        names = [name for name in names if name in named]
+    return names if len(names) > 1 else [""]

@@ -1,7 +1,6 @@
 """Step 2: which model, on which device."""
 
 import logging
-from types import SimpleNamespace
 
 import qt
 import slicer
@@ -9,7 +8,7 @@ import slicer
 from ..errors import BreastSegError
 from ..models import open_model, survey
 from ..recipe import load_recipe
-from ..recipe.channels import resolve
+from ..recipe.channels import problem_with
 from ..scene.texts import _
 
 DEVICES = ("auto", "cuda", "cpu")
@@ -120,25 +119,29 @@ class ModelStep:
         """Return why the chosen model cannot be used with a loaded exam; '' when it can, or none is loaded."""
         if self.problem or self.model is None or exam is None:
             return self.problem
-        if exam.kind == "mammograms":
-            what = _("The model “{model}” is for DCE-MRI, and mammograms are loaded. Load a DCE-MRI exam to segment.")
-            return what.format(model=self.model.name)
-        exam = SimpleNamespace(phases=tuple(exam.phases))
         try:
-            channels = load_recipe(self.model.card["recipe"]).channels
-            if exam.phases[0].role == "channel":
-                return self._channelProblem(len(exam.phases), len(channels))
-            for _name, source in channels:
-                for term in source.terms:
-                    resolve(term, exam)
+            recipe = load_recipe(self.model.card["recipe"])
         except BreastSegError as error:
             return error.line
-        return ""
+        if not recipe.fits(exam.kind):
+            return self._kindProblem(exam.kind)
+        if exam.kind == "mammograms":
+            return ""
+        given, wanted = len(exam.phases), len(self.model.channel_names)
+        if exam.phases[0].role == "channel" or recipe.channel_names is None:
+            return self._channelProblem(given, wanted)
+        return problem_with([source for _name, source in recipe.channels], exam.phases, recipe.time_tolerance_s)
+
+    def _kindProblem(self, kind):
+        what = _("The model “{model}” is for mammograms, and a DCE-MRI exam is loaded. Load mammograms to segment.")
+        if kind == "mammograms":
+            what = _("The model “{model}” is for DCE-MRI, and mammograms are loaded. Load a DCE-MRI exam to segment.")
+        return what.format(model=self.model.name)
 
     def _channelProblem(self, given, wanted):
         if given == wanted:
             return ""
-        what = _("{given} files are given as channels, but the model “{model}” has {wanted}. Load one for each.")
+        what = _("{given} images are loaded, but the model “{model}” takes {wanted} channels. Load one for each.")
         return what.format(given=given, wanted=wanted, model=self.model.name)
 
     def setEnabled(self, enabled):

@@ -1,27 +1,20 @@
-"""The flow of one run: exam → recipe → network → the exam's own grid → largest component → result.
-
-`segment_exam` and its neighbours run in the worker; `segment` is what scripts and the command line call.
-"""
+"""The worker's side of a run: exam → recipe → network → the exam's own grid → clean-up → result."""
 
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
-import numpy as np
-
-from . import __version__
-from .errors import BadInput
-from .exam.decisions import check_decisions
-from .exam.reading import plain
-from .exam.source import read_exam
-from .inference.client import WorkerClient
-from .inference.versions import versions
-from .measures.side import breast_side
-from .models import find_model
-from .recipe import clean, load_recipe, prepare, restore
-from .recipe.cleanup import label_components
-from .volume import Geometry, Volume
+from .. import __version__
+from ..errors import BadInput
+from ..exam.dce import DceExam
+from ..exam.decisions import check_decisions
+from ..exam.reading import plain
+from ..exam.source import read
+from ..inference.versions import versions
+from ..models import find_model
+from ..recipe import load_recipe, prepare_cases
+from .result import Finding, notes_on, write_finding
 
 RECORD_FORMAT = "breastseg-run-1"
 
@@ -39,7 +32,7 @@ def segment_exam(request, engine, report):
     Parameters
     ----------
     request : dict
-        The fields of a ``predict`` message, and optionally ``probabilities`` (bool).
+        The fields of a ``predict`` message, and optionally ``probabilities`` (bool) and ``regions``.
     engine : inference.engine.Engine
     report : callable
         ``report(stage, done, total)``; may raise `Cancelled`.
@@ -47,8 +40,8 @@ def segment_exam(request, engine, report):
     Returns
     -------
     dict
-        The fields of the result message: paths of the arrays (uint8, z, y, x, on the exam's own grid), components,
-        notes, run record, seconds of each stage.
+        The fields of the result message: ``kind``, notes, run record, seconds of each stage; of a DCE exam the paths
+        of the arrays (uint8, z, y, x, on the exam's own grid) and components; of mammograms these for each view.
 
     Raises
     ------
@@ -59,27 +52,46 @@ def segment_exam(request, engine, report):
     model = trusted_model(request["model"], engine)
     recipe = recipe_of(model)
     folds = chosen_folds(model, request["folds"])
-    exam = read_exam(request["source"], clock)
-    prepared = prepare(recipe, exam, clock)
+    exam = read(request["source"], clock)
+    cases = prepare_cases(recipe, exam, request.get("regions") or (), clock)
+    check_channels(model, cases)
     engine.load(model.folder, model.hash, request["device"], folds, clock)
-    probabilities = engine.predict(prepared.channels, prepared.geometry.spacing, request["tta"], clock)
-    chances, raw = restore_result(prepared.record, probabilities, clock)
-    clock("Cleaning up", 0, 1)
-    mask, removed = clean(recipe.cleanup, raw) if request["cleanup"] else (raw, [])
-    rows = describe_components(mask)
-    clock("Cleaning up", 1, 1)
-    paths = write_arrays(request, mask, raw, chances, clock)
-    notes = [*exam.notes, *engine.notes, *notes_on(rows, removed)]
-    record = run_record(request, model, recipe, folds, engine, exam, prepared, started, clock)
+    findings, notes = find_lesions(request, engine, recipe, exam, cases, clock)
+    rows = [
+        {
+            "view": "" if finding.view is None else finding.view.name,
+            "index": finding.index,
+            **write_finding(request["output"], _prefix(finding), finding, request.get("probabilities"), clock),
+        }
+        for finding in findings
+    ]
+    kind = cases[0].record["kind"]
     return {
-        **paths,
-        "geometry": mask.geometry.to_json(),
-        "components": rows,
-        "removed": removed,
-        "notes": notes,
-        "record": record,
+        "kind": kind,
+        **(rows[0] if kind == "dce" else {"views": rows}),
+        "notes": [*exam.notes, *notes],
+        "record": run_record(request, model, recipe, folds, engine, exam, cases, started, clock),
         "timings": clock.seconds,
     }
+
+
+def find_lesions(request, engine, recipe, exam, cases, clock):
+    """Return a `Finding` for each image that has cases, in the order of the exam, and the notes."""
+    findings, notes = {}, []
+    steps = recipe.cleanup if request["cleanup"] else ()
+    for number, case in enumerate(cases):
+
+        def share(stage, done, total, number=number):
+            clock(stage, number * total + done, len(cases) * total)
+
+        probabilities = engine.predict(case.channels, network_spacing(recipe, case), request["tta"], share)
+        notes += [note for note in engine.notes if note not in notes]
+        name = case.record.get("view", {}).get("name", "")
+        if name not in findings:
+            findings[name] = _finding(exam, case)
+        findings[name].add(case, probabilities, steps, clock)
+    found = [finding.describe() for finding in findings.values()]
+    return found, [*notes, *notes_on(found)]
 
 
 class Clock:
@@ -112,9 +124,9 @@ def recipe_of(model):
             model.name,
             "Install the recipe's version that belongs to the model",
         )
-    if len(recipe.channels) != len(model.channel_names):
+    if recipe.channel_names is not None and len(recipe.channel_names) != len(model.channel_names):
         raise BadInput(
-            f"The model has {len(model.channel_names)} channels, its recipe makes {len(recipe.channels)}",
+            f"The model has {len(model.channel_names)} channels, its recipe makes {len(recipe.channel_names)}",
             model.name,
             "Correct the model card",
         )
@@ -130,70 +142,36 @@ def chosen_folds(model, folds):
     return chosen
 
 
-def restore_result(record, probabilities, report):
-    """Return the chance of a lesion (float32, 0 to 1) and the raw mask (uint8 labels) on the exam's own grid.
-
-    The strongest label wins after interpolation, so edges are placed between the prepared voxels. Where the exam
-    reaches beyond the prepared grid the result is background.
-    """
-    foreground = []
-    for label in range(1, len(probabilities)):
-        report("Restoring", label - 1, len(probabilities))
-        foreground.append(restore(record, probabilities[label]).array)
-    geometry = Geometry.from_json(record["exam_geometry"])
-    chance = np.sum(foreground, axis=0, dtype=np.float32)
-    strongest = np.argmax(foreground, axis=0).astype(np.uint8) + 1 if len(foreground) > 1 else np.uint8(1)
-    winner = np.max(foreground, axis=0) if len(foreground) > 1 else chance
-    raw = np.where(winner > 1 - chance, strongest, 0).astype(np.uint8)
-    report("Restoring", len(probabilities), len(probabilities))
-    return Volume(chance, geometry), Volume(raw, geometry)
-
-
-def describe_components(mask):
-    """Return one row for each component of the final mask, largest first: voxels, volume, centroid (LPS), side."""
-    _, rows = label_components(mask)
-    for row in rows:
-        row["side"] = breast_side(row["centroid_lps"], mask.geometry)
-    rows.sort(key=lambda row: -row["voxels"])
-    return [{**row, "label": index + 1} for index, row in enumerate(rows)]
-
-
-def notes_on(rows, removed):
-    """Return the sentences about a result that are worth reading."""
-    notes = [] if rows else ["No lesion was found."]
-    if removed:
-        volume = sum(row["volume_mm3"] for row in removed) / 1000
-        notes.append(
-            f"The clean-up removed {len(removed)} smaller region{'s' if len(removed) > 1 else ''} "
-            f"({volume:.2f} cm³ in total)."
-        )
-    return notes
-
-
-def write_arrays(request, mask, raw, chances, report):
-    """Write the result arrays into the request's output folder and return their paths."""
-    report("Writing", 0, 1)
-    folder = Path(request["output"])
-    arrays = {"mask": mask.array, "raw": raw.array}
-    if request.get("probabilities"):
-        arrays["probabilities"] = chances.array
-    paths = {}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, array in arrays.items():
-            paths[name] = str(folder / f"{name}.npy")
-            np.save(paths[name], np.ascontiguousarray(array))
-    except OSError as error:
+def check_channels(model, cases):
+    """Refuse, before the network is loaded, an exam that gives another number of channels than the model wants."""
+    wanted, made = len(model.channel_names), len(cases[0].channels)
+    if wanted != made:
         raise BadInput(
-            f"The result could not be written: {error.strerror or error}",
-            folder,
-            "Free some space for temporary files and run again",
-        ) from error
-    report("Writing", 1, 1)
-    return paths
+            f"The model wants {wanted} channels ({', '.join(model.channel_names)}), the exam gives {made}",
+            ", ".join(cases[0].channel_names),
+            "Choose another model or exam",
+        )
 
 
-def run_record(request, model, recipe, folds, engine, exam, prepared, started, clock):
+def network_spacing(recipe, case):
+    """Return the spacing (x, y, z; mm) that decides how nnU-Net resamples a case; None: it is taken as it is."""
+    known = case.record.get("view", {}).get("spacing_known", True)
+    return case.geometry.spacing if known and not recipe.fixed_size else None
+
+
+def _finding(exam, case):
+    """Return the empty `Finding` of the image that a case was made of."""
+    if isinstance(exam, DceExam):
+        return Finding(exam, exam.geometry)
+    index = [view.name for view in exam.views].index(case.record["view"]["name"])
+    return Finding(exam, exam.images[index].geometry, exam.views[index], index)
+
+
+def _prefix(finding):
+    return "" if finding.view is None else f"view_{finding.index:04d}_"
+
+
+def run_record(request, model, recipe, folds, engine, exam, cases, started, clock):
     """Return the run record: everything needed to trace a number, and nothing that identifies the patient."""
     return {
         "format": RECORD_FORMAT,
@@ -207,84 +185,17 @@ def run_record(request, model, recipe, folds, engine, exam, prepared, started, c
         "recipe": {"name": recipe.name, "hash": recipe.hash},
         "tta": bool(request["tta"]),
         "cleanup": bool(request["cleanup"]),
-        "phases": [phase.to_json() for phase in exam.phases],
-        "motion": [plain(figure.to_json()) for figure in exam.motion],
+        **_images_of(exam),
         "decisions": check_decisions(request["source"].get("decisions")),
-        "preparation": prepared.record,
+        "preparation": cases[0].record if len(cases) == 1 else [case.record for case in cases],
         "seconds": dict(clock.seconds),
     }
 
 
-def segment(
-    source, model, device="auto", folds=None, tta=False, cleanup=True, probabilities=False, on_event=None, client=None
-):
-    """Segment an exam in a worker and wait for the result (caller's side).
-
-    Parameters
-    ----------
-    source : dict
-        ``{"folder": DIR}``, ``{"files": [pre, post1, …]}`` … (see `exam.source.read`).
-    model : str or Path
-        Library name or model folder.
-    device : {'auto', 'cuda', 'cpu'}
-    folds : sequence, optional
-        All folds of the model when not given.
-    tta : bool
-        Average over mirrorings.
-    cleanup : bool
-        Apply the recipe's clean-up.
-    probabilities : bool
-        Also return the chance of a lesion for every voxel.
-    on_event : callable, optional
-        Called with every progress event.
-    client : WorkerClient, optional
-        A worker that stays warm between calls; one is started and ended when not given.
-
-    Returns
-    -------
-    dict
-        ``mask``, ``raw`` (uint8) and, if asked for, ``probabilities`` (float32) as `Volume`; ``components``,
-        ``removed``, ``notes``, ``record``, ``timings``.
-
-    Raises
-    ------
-    BreastSegError
-    """
-    own = client is None
-    client = client or WorkerClient()
-    try:
-        client.start()
-        output = client.folder / f"result-{uuid.uuid4().hex[:8]}"
-        folder = str(find_model(model, verify=False).folder)  # the worker compares the checksums
-        request = client.send(
-            "predict",
-            source=absolute_source(source),
-            model=folder,
-            device=device,
-            folds=folds,
-            tta=tta,
-            cleanup=cleanup,
-            probabilities=probabilities,
-            output=str(output),
-        )
-        event = client.wait(request, on_event)
-        geometry = Geometry.from_json(event["geometry"])
-        arrays = {
-            name: Volume(np.load(event[name]), geometry) for name in ("mask", "raw", "probabilities") if name in event
-        }
-        return {**arrays, **{name: event[name] for name in ("components", "removed", "notes", "record", "timings")}}
-    finally:
-        if own:
-            client.close()
-
-
-def absolute_source(source):
-    """Return `source` with absolute paths: the worker runs in another folder."""
-    fixed = dict(source)
-    for key in ("folder", "store"):
-        if key in fixed:
-            fixed[key] = str(Path(fixed[key]).resolve())
-    for key in ("files", "dicom", "channels", "views"):
-        if key in fixed:
-            fixed[key] = [str(Path(path).resolve()) for path in fixed[key]]
-    return fixed
+def _images_of(exam):
+    """Return what the run record says of phases or views."""
+    if isinstance(exam, DceExam):
+        motion = [plain(figure.to_json()) for figure in exam.motion]
+        return {"phases": [phase.to_json() for phase in exam.phases], "motion": motion}
+    # The windows are for showing only, and a curve is hundreds of numbers.
+    return {"views": [replace(view, windows=()).to_json() for view in exam.views]}
