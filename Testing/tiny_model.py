@@ -5,23 +5,34 @@ from pathlib import Path
 
 
 def make_tiny_model(
-    folder, recipe="phase-aware-0000-0002", folds=("0",), patch=(16, 32, 32), features=(4, 8), seed=0, name="tiny"
+    folder,
+    recipe="phase-aware-0000-0002",
+    folds=("0",),
+    patch=None,
+    features=(4, 8),
+    seed=0,
+    name="tiny",
+    configuration="3d_fullres",
+    spacing=1.0,
 ):
     """Write a model folder (dataset.json, plans.json, checkpoints, card) for `recipe` and return its path.
 
     The network is nnU-Net's PlainConvUNet with random weights, so results are arbitrary but the same for the same
-    seed.
+    seed. `configuration` is ``3d_fullres`` or ``2d``; `spacing` is that of the plans, in mm, along every axis.
     """
     from BreastSegLib.models.card import write_card
     from BreastSegLib.recipe import load_recipe
 
-    folder, channels = Path(folder), [channel for channel, _ in load_recipe(recipe).channels]
-    architecture = _architecture(features)
+    folder, channels = Path(folder), list(load_recipe(recipe).channel_names)
+    patch = patch or ((64, 64) if configuration == "2d" else (16, 32, 32))
+    architecture = _architecture(features, len(patch))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "plans.json").write_text(json.dumps(_plans(channels, patch, architecture), indent=2))
+    (folder / "plans.json").write_text(
+        json.dumps(_plans(channels, patch, architecture, configuration, spacing), indent=2)
+    )
     (folder / "dataset.json").write_text(json.dumps(_dataset(channels), indent=2))
     for index, fold in enumerate(folds):
-        _write_checkpoint(folder / f"fold_{fold}", fold, architecture, len(channels), seed + index)
+        _write_checkpoint(folder / f"fold_{fold}", fold, architecture, len(channels), seed + index, configuration)
     card = {
         "name": name,
         "title": "Tiny model with random weights",
@@ -33,7 +44,7 @@ def make_tiny_model(
     return folder
 
 
-def _write_checkpoint(folder, fold, architecture, channels, seed):
+def _write_checkpoint(folder, fold, architecture, channels, seed, configuration):
     import torch
     from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
@@ -44,8 +55,8 @@ def _write_checkpoint(folder, fold, architecture, channels, seed):
         "network_weights": network.state_dict(),
         "trainer_name": "nnUNetTrainer",
         "current_epoch": 1,
-        "init_args": {"configuration": "3d_fullres", "fold": fold},
-        "inference_allowed_mirroring_axes": (0, 1, 2),
+        "init_args": {"configuration": configuration, "fold": fold},
+        "inference_allowed_mirroring_axes": (0, 1) if configuration == "2d" else (0, 1, 2),
     }
     folder.mkdir(exist_ok=True)
     torch.save(checkpoint, folder / "checkpoint_final.pth")
@@ -61,33 +72,33 @@ def _dataset(channels):
     }
 
 
-def _plans(channels, patch, architecture):
+def _plans(channels, patch, architecture, configuration, spacing):
     statistics = ("max", "mean", "median", "min", "percentile_00_5", "percentile_99_5", "std")
     intensities = {str(index): dict.fromkeys(statistics, 1.0) for index in range(len(channels))}
     return {
         "dataset_name": "Dataset901_Tiny",
         "plans_name": "nnUNetPlans",
-        "original_median_spacing_after_transp": [1.0, 1.0, 1.0],
-        "original_median_shape_after_transp": list(patch),
+        "original_median_spacing_after_transp": [spacing] * 3,
+        "original_median_shape_after_transp": [1] * (3 - len(patch)) + list(patch),
         "image_reader_writer": "SimpleITKIO",
         "transpose_forward": [0, 1, 2],
         "transpose_backward": [0, 1, 2],
         "experiment_planner_used": "ExperimentPlanner",
         "label_manager": "LabelManager",
         "foreground_intensity_properties_per_channel": intensities,
-        "configurations": {"3d_fullres": _configuration(len(channels), patch, architecture)},
+        "configurations": {configuration: _configuration(len(channels), patch, architecture, configuration, spacing)},
     }
 
 
-def _configuration(channels, patch, architecture):
+def _configuration(channels, patch, architecture, configuration, spacing):
     separate = {"order_z": 0, "force_separate_z": None}
     return {
-        "data_identifier": "nnUNetPlans_3d_fullres",
+        "data_identifier": f"nnUNetPlans_{configuration}",
         "preprocessor_name": "DefaultPreprocessor",
         "batch_size": 2,
         "patch_size": list(patch),
         "median_image_size_in_voxels": list(patch),
-        "spacing": [1.0, 1.0, 1.0],
+        "spacing": [spacing] * len(patch),
         "normalization_schemes": ["ZScoreNormalization"] * channels,
         "use_mask_for_norm": [False] * channels,
         "resampling_fn_data": "resample_data_or_seg_to_shape",
@@ -101,7 +112,7 @@ def _configuration(channels, patch, architecture):
     }
 
 
-def _architecture(features):
+def _architecture(features, axes):
     stages = len(features)
     return {
         "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
@@ -109,13 +120,13 @@ def _architecture(features):
         "arch_kwargs": {
             "n_stages": stages,
             "features_per_stage": list(features),
-            "conv_op": "torch.nn.modules.conv.Conv3d",
-            "kernel_sizes": [[3, 3, 3]] * stages,
-            "strides": [[1, 1, 1]] + [[2, 2, 2]] * (stages - 1),
+            "conv_op": f"torch.nn.modules.conv.Conv{axes}d",
+            "kernel_sizes": [[3] * axes] * stages,
+            "strides": [[1] * axes] + [[2] * axes] * (stages - 1),
             "n_conv_per_stage": [1] * stages,
             "n_conv_per_stage_decoder": [1] * (stages - 1),
             "conv_bias": True,
-            "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
+            "norm_op": f"torch.nn.modules.instancenorm.InstanceNorm{axes}d",
             "norm_op_kwargs": {"eps": 1e-5, "affine": True},
             "dropout_op": None,
             "dropout_op_kwargs": None,

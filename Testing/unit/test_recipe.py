@@ -1,4 +1,4 @@
-"""Recipes: what they may say, which phases they take, and that a mask comes back where it was drawn."""
+"""Recipes: what they may say, how they are hashed, and what preparing a DCE exam gives."""
 
 import copy
 import json
@@ -7,37 +7,32 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from BreastSegLib.errors import BadInput, Cancelled
-from BreastSegLib.exam.dce import DceExam, Phase
-from BreastSegLib.files import read_json
-from BreastSegLib.recipe import list_recipes, load_recipe, prepare, prepare_mask, restore
-from BreastSegLib.recipe.channels import channel_volume, parse_source, resolve
-from BreastSegLib.recipe.recipe import FOLDER, parse_recipe
-from BreastSegLib.volume import Geometry, Volume
-from geometry_cases import centred, geometries, named_matrices, rotation, signed_permutations
+from BreastSegLib.recipe import list_recipes, load_recipe, prepare, prepare_cases, restore
+from BreastSegLib.recipe.recipe import describe_recipe, parse_recipe
+from BreastSegLib.volume import Geometry
+from geometry_cases import centred, geometries, named_matrices
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from recipe_cases import NAME, make_exam, mammograms, picture, shipped
 
-NAME = "phase-aware-0000-0002"
-TIMES = (None, 0.0, 90.0, 180.0)
-
-
-def make_exam(geometry=None, times=TIMES, seed=0, pre=True):
-    """Return an exam with a pre-contrast phase (unless `pre` is false) and a post-contrast phase per further time."""
-    geometry = geometry or Geometry((8, 9, 10), (1.0, 1.2, 2.0))
-    rng = np.random.default_rng(seed)
-    phases = [Phase("pre", 0, times[0])] * pre + [Phase("post", n, time) for n, time in enumerate(times[1:], 1)]
-    volumes = [Volume(rng.gamma(2, 100, geometry.shape).astype(np.float32), geometry) for _ in phases]
-    return DceExam(tuple(phases), tuple(volumes))
+SHIPPED = {
+    "as-acquired",
+    "breastdm-pre-post-sub",
+    "ffdm-512",
+    "inbreast-ffdm",
+    "mama-mia-first-post",
+    "mass-region-224",
+    "mass-region-224-clahe",
+    "mass-region-224-none",
+    "mass-region-224-wiener",
+    "phase-aware-0000-0002",
+    "phase-aware-clahe",
+    "single-phase-0002",
+}
 
 
 @pytest.fixture
 def record():
-    return read_json(FOLDER / f"{NAME}.json")
-
-
-def with_grid(**changes):
-    base = {"spacing": [1.0, 1.0, 1.0], "orientation": "axial", "interpolation": "linear"}
-    return parse_recipe({**read_json(FOLDER / f"{NAME}.json"), "grid": {**base, **changes}})
+    return shipped()
 
 
 # --- what a recipe may say -------------------------------------------------------------------------------------------
@@ -45,7 +40,8 @@ def with_grid(**changes):
 
 def test_shipped_recipes_are_valid():
     names = list_recipes()
-    assert {NAME, "single-phase-0002"} <= set(names)
+    assert set(names) == SHIPPED
+    assert len({load_recipe(name).hash for name in names}) == len(names)
     for name in names:
         recipe = load_recipe(name)
         assert recipe.name == name
@@ -57,7 +53,7 @@ def test_the_phase_aware_recipe_is_m1():
     assert [source.terms for _, source in recipe.channels] == [("pre",), ("post1",), ("post2",)]
     assert recipe.grid.spacing == (1.0, 1.0, 1.0)
     assert recipe.intensity == ({"step": "z-score", "scope": "volume"},)
-    assert recipe.cleanup == ({"step": "largest-component", "connectivity": 3},)
+    assert recipe.cleanup == ({"step": "largest-component", "connectivity": 3, "scope": "exam"},)
 
 
 def test_load_from_a_file(tmp_path, record):
@@ -105,8 +101,15 @@ WRONG = [
     (("intensity", 0), "z-score", ["intensity", "z-score"]),
     (("intensity", 0), {}, ["intensity step", "z-score"]),
     (("intensity", 0, "step"), "min-max", ["intensity step", "z-score"]),
-    (("intensity", 0, "scope"), "breast", ["scope", "volume", "exam"]),
-    (("intensity", 0), {"step": "z-score"}, ["z-score", "lacks scope"]),
+    (("intensity", 0, "scope"), "slice", ["scope", "volume", "exam", "breast"]),
+    (("intensity", 0, "scope"), None, ["scope", "volume", "exam", "breast"]),
+    (("slices",), "some", ["slices", "all", "drop-blank"]),
+    (("time_tolerance_s",), 0, ["time_tolerance_s", "1", "600"]),
+    (("time_tolerance_s",), True, ["time_tolerance_s", "1", "600"]),
+    (("time_tolerance_s",), "60", ["time_tolerance_s", "1", "600"]),
+    (("phases",), {"step": "n4-bias-correction"}, ["phases", "list"]),
+    (("phases",), [{"step": "z-score"}], ["phases step", "n4-bias-correction"]),
+    (("channels", 0, "name"), "", ["channel", "name", "source"]),
     (("intensity", 0, "extra"), 1, ["extra", "scope"]),
     (("cleanup", 0), "largest-component", ["cleanup", "largest-component"]),
     (("cleanup", 0, "step"), ["largest-component"], ["cleanup step", "largest-component"]),
@@ -133,7 +136,7 @@ def test_a_wrong_field_is_one_line(record, path, value, words):
     assert all(word in line for word in words), line
 
 
-@pytest.mark.parametrize("field", sorted(read_json(FOLDER / f"{NAME}.json")))
+@pytest.mark.parametrize("field", sorted(shipped()))
 def test_missing_fields_are_named(record, field):
     del record[field]
     with pytest.raises(BadInput, match=field):
@@ -147,101 +150,8 @@ def test_not_an_object(value):
 
 
 def test_unknown_fields_are_named(record):
-    with pytest.raises(BadInput, match="unknown field colour, size.*Fields: .*channels"):
+    with pytest.raises(BadInput, match="unknown field colour, size.*Fields .dce-mri.: .*channels"):
         parse_recipe({**record, "size": 1, "colour": 2})
-
-
-# --- the language of channels ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "text", ["pre", "last", "post1", "post12", "post@0s", "post@150s", "post@90.5s", "post2 - pre", "last - post1"]
-)
-def test_words_of_the_language(text):
-    assert parse_source(text).terms == tuple(text.split(" - "))
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        " ",
-        "Pre",
-        "post",
-        "post0",
-        "post01",
-        "post@150",
-        "post@-5s",
-        "post2-pre",
-        "post2 - pre - post1",
-        "post2 + pre",
-        "pre -",
-        "post@1e3s",
-    ],
-)
-def test_words_not_of_the_language(text):
-    with pytest.raises(BadInput, match="not understood.*post2 - pre"):
-        parse_source(text)
-
-
-@pytest.mark.parametrize(
-    ("term", "index"),
-    [
-        ("pre", 0),
-        ("post1", 1),
-        ("post3", 3),
-        ("last", 3),
-        ("post@0s", 1),
-        ("post@80s", 2),
-        ("post@134s", 2),
-        ("post@136s", 3),
-        ("post@240s", 3),
-    ],
-)
-def test_which_phase(term, index):
-    assert resolve(term, make_exam()) == index
-
-
-def test_nearest_time_has_a_limit():
-    with pytest.raises(BadInput, match=r"post@241s.*61 s away.*Post 3 \(\+180 s\)"):
-        resolve("post@241s", make_exam())
-
-
-def test_nearest_time_needs_times():
-    with pytest.raises(BadInput, match="times of the phases are unknown.*phase table"):
-        resolve("post@90s", make_exam(times=(None, None, None)))
-    assert resolve("post@90s", make_exam(times=(None, None, 80.0, None))) == 2
-
-
-def test_nearest_time_is_never_the_pre_phase():
-    assert resolve("post@0s", make_exam(times=(0.0, 55.0))) == 1
-
-
-def test_a_missing_phase_lists_what_there_is():
-    with pytest.raises(BadInput, match=r"post4.*it has pre, post1, post2, post3"):
-        resolve("post4", make_exam())
-    with pytest.raises(BadInput, match=r"phase pre.*it has post1, post2"):
-        resolve("pre", make_exam(times=(None, 0.0, 90.0), pre=False))
-    with pytest.raises(BadInput, match="no post-contrast phase.*it has pre"):
-        resolve("last", make_exam(times=(None,)))
-
-
-def test_channels_are_the_phases_voxels():
-    exam = make_exam()
-    volume, used = channel_volume(parse_source("post2"), exam)
-    assert used == ["post2"]
-    np.testing.assert_array_equal(volume.array, exam.volumes[2].array)
-    volume, used = channel_volume(parse_source("post@180s - pre"), exam)
-    assert used == ["post3", "pre"]
-    np.testing.assert_array_equal(volume.array, exam.volumes[3].array - exam.volumes[0].array)
-    assert volume.array.dtype == np.float32
-
-
-def test_differences_do_not_wrap_round():
-    geometry = Geometry((2, 2, 2))
-    volumes = tuple(Volume(np.full((2, 2, 2), v, np.uint16), geometry) for v in (500, 100))
-    volume, _ = channel_volume(parse_source("post1 - pre"), DceExam((Phase("pre", 0), Phase("post", 1)), volumes))
-    np.testing.assert_array_equal(volume.array, -400.0)
 
 
 # --- preparing -------------------------------------------------------------------------------------------------------
@@ -289,7 +199,7 @@ def test_prepare_is_repeatable_and_keeps_the_exam():
 @given(geometries((3, 7)))
 def test_axial_without_a_new_spacing_interpolates_nothing(geometry):
     exam = make_exam(geometry, times=(None, 0.0, 90.0))
-    record = read_json(FOLDER / f"{NAME}.json")
+    record = shipped()
     recipe = parse_recipe(
         {**record, "grid": {"spacing": None, "orientation": "axial", "interpolation": "bspline"}, "intensity": []}
     )
@@ -299,19 +209,28 @@ def test_axial_without_a_new_spacing_interpolates_nothing(geometry):
         np.testing.assert_array_equal(restore(prepared.record, channel).array, volume.array)
 
 
-def test_progress_and_cancel():
+@pytest.mark.parametrize("name", [NAME, "phase-aware-clahe", "mama-mia-first-post"])
+def test_progress_and_cancel(name):
     seen = []
-    prepare(load_recipe(NAME), make_exam(), lambda *row: seen.append(row))
+    prepare(load_recipe(name), make_exam(), lambda *row: seen.append(row))
     assert [row[0] for row in seen] == ["Preparing"] * len(seen)
-    assert [row[1] for row in seen] == sorted(row[1] for row in seen)
+    assert [row[1] / row[2] for row in seen] == sorted(row[1] / row[2] for row in seen)
     assert seen[-1][1] == seen[-1][2]
 
     def cancel(stage, done, total):
-        if done == 1:
+        if done:
             raise Cancelled()
 
     with pytest.raises(Cancelled):
-        prepare(load_recipe(NAME), make_exam(), cancel)
+        prepare(load_recipe(name), make_exam(), cancel)
+
+
+def test_progress_with_bias_correction(record):
+    seen = []
+    record["phases"] = [{"step": "n4-bias-correction", "shrink": 1, "levels": 1, "iterations": 2}]
+    prepare(parse_recipe(record), make_exam(Geometry((12, 16, 16))), lambda *row: seen.append(row[1] / row[2]))
+    assert seen == sorted(seen)
+    assert seen[-1] == 1
 
 
 def test_bad_pixels_name_the_channel():
@@ -330,136 +249,112 @@ def test_one_phase_where_three_are_wanted():
         prepare(load_recipe(NAME), make_exam(times=(None,)))
 
 
-# --- and back --------------------------------------------------------------------------------------------------------
+# --- every shipped recipe --------------------------------------------------------------------------------------------
 
 
-def ball(geometry, centre, radius):
-    """Return the mask of the voxels within `radius` mm of `centre` (LPS)."""
-    k, j, i = np.indices(geometry.shape)
-    lps = np.stack([i, j, k, np.ones_like(i)], -1) @ geometry.ijk_to_lps.T
-    return Volume((np.linalg.norm(lps[..., :3] - centre, axis=-1) <= radius).astype(np.uint8), geometry)
-
-
-def dice(a, b):
-    return 2 * np.logical_and(a, b).sum() / (np.count_nonzero(a) + np.count_nonzero(b))
-
-
-def there_and_back(recipe, mask):
-    exam = make_exam(mask.geometry, times=(None, 0.0, 90.0))
-    record = prepare(recipe, exam).record
-    return restore(record, prepare_mask(recipe, mask).array)
-
-
-@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (1.2, 1.2, 2.0), (1.5, 1.0, 3.0), (2.0, 1.1, 1.3)], ids=str)
-@pytest.mark.parametrize("name", sorted(named_matrices()))
-@pytest.mark.parametrize("radius", [2.6, 8.0])
-def test_a_lesion_comes_back(name, spacing, radius):
-    geometry = centred((22, 26, 24), spacing, named_matrices()[name])
-    mask = ball(geometry, (1.3, -2.2, 0.7), radius)
-    assert mask.array.any()
-    back = there_and_back(load_recipe(NAME), mask)
-    assert back.geometry == geometry
-    assert back.array.dtype == np.uint8
-    assert dice(mask.array, back.array) >= 0.98
-
-
-@pytest.mark.parametrize(
-    ("spacing", "radius", "least"),
-    [((0.7, 0.7, 2.0), 6.0, 0.97), ((0.6, 0.6, 0.8), 6.0, 0.95), ((0.8, 0.8, 1.0), 6.0, 0.97)],
-    ids=str,
-)
-def test_finer_exams_lose_only_the_edge(spacing, radius, least):
-    """1 mm voxels cannot hold a finer edge; the loss stays at the edge."""
-    geometry = centred((24, 44, 44), spacing, rotation(10, 2))
-    mask = ball(geometry, (1.3, -2.2, 0.7), radius)
-    back = there_and_back(load_recipe(NAME), mask)
-    assert back.geometry == geometry
-    assert dice(mask.array, back.array) >= least
-
-
-def test_every_label_comes_back():
-    geometry = centred((20, 24, 24), (1.2, 1.2, 2.0), named_matrices()["coronal"])
-    array = ball(geometry, (-7, 0, 0), 5).array + 3 * ball(geometry, (7, 0, 0), 5).array
-    back = there_and_back(load_recipe(NAME), Volume(array, geometry))
-    np.testing.assert_array_equal(np.unique(back.array), [0, 1, 3])
-    assert dice(back.array == 3, array == 3) >= 0.98
-    assert dice(back.array == 1, array == 1) >= 0.98
-
-
-@settings(max_examples=30, deadline=None)
-@given(
-    st.sampled_from(signed_permutations()),
-    st.sampled_from(((1.0, 1.3, 2.0), (0.6, 0.8, 1.0), (2.5, 1.0, 1.0))),
-    st.sampled_from((None, [1.0, 1.0, 1.0], [1.5, 0.8, 2.0])),
-    st.sampled_from(("axial", "as-acquired")),
-)
-def test_left_stays_left(matrix, spacing, target, orientation):
-    """A lesion at the patient's left, front and head stays there on the prepared grid and after the way back."""
-    geometry = centred((24, 22, 26), spacing, matrix)
-    centre = np.array([5.0, -4.0, 4.5])
-    mask = ball(geometry, centre, 3.0)
-    recipe = with_grid(spacing=target, orientation=orientation)
-    for volume in (prepare_mask(recipe, mask), there_and_back(recipe, mask)):
-        image = volume.to_sitk()
-        places = np.array(
-            [image.TransformIndexToPhysicalPoint([int(v) for v in zyx[::-1]]) for zyx in np.argwhere(volume.array)]
-        )
-        np.testing.assert_allclose(places.mean(0), centre, atol=0.8)
-    if orientation == "axial":
-        prepared = prepare_mask(recipe, mask)
-        middle = np.argwhere(prepared.array).mean(0) - (np.array(prepared.geometry.shape) - 1) / 2
-        assert middle[2] > 1  # x grows to the left
-        assert middle[1] < -1  # y grows to the back
-        assert middle[0] > 1  # z grows to the head
-
-
-def test_images_and_masks_take_the_same_way():
-    """What is bright in the channel is inside the prepared mask."""
-    geometry = centred((20, 24, 24), (1.2, 1.0, 2.0), named_matrices()["oblique sagittal"])
-    mask = ball(geometry, (4, -3, 5), 6)
-    exam = make_exam(geometry, times=(None, 0.0, 90.0))
-    for volume in exam.volumes:
-        volume.array[:] = 1000.0 * mask.array
-    channel = prepare(load_recipe(NAME), exam).channels[0]
-    bright = channel > (channel.min() + channel.max()) / 2
-    assert dice(bright, prepare_mask(load_recipe(NAME), mask).array) > 0.93
-
-
-def test_probabilities_come_back_linear():
-    exam = make_exam(centred((10, 12, 14), (1.3, 1.2, 2.0), np.eye(3)))
-    prepared = prepare(load_recipe(NAME), exam)
-    _, _, i = np.indices(prepared.geometry.shape)
-    back = restore(prepared.record, (i * 0.05).astype(np.float32))
-    x = exam.geometry.origin[0] + np.arange(14) * 1.3
-    expected = np.clip((x - prepared.geometry.origin[0]) * 0.05, 0, (prepared.geometry.shape[2] - 1) * 0.05)
-    assert back.array.dtype == np.float32
-    np.testing.assert_allclose(back.array[5, 6], expected, atol=1e-5)
-
-
-def test_bool_masks_are_labels():
+def test_as_acquired_changes_nothing():
     exam = make_exam()
-    prepared = prepare(load_recipe(NAME), exam)
-    assert restore(prepared.record, np.ones(prepared.geometry.shape, bool)).array.all()
+    prepared = prepare(load_recipe("as-acquired"), exam)
+    assert prepared.geometry == exam.geometry
+    assert prepared.channel_names == ("pre", "post1", "post2", "post3")
+    for channel, volume in zip(prepared.channels, exam.volumes):
+        np.testing.assert_array_equal(channel, volume.array)
+    case = prepare_cases(load_recipe("as-acquired"), mammograms(picture()))[0]
+    np.testing.assert_array_equal(case.channels[0, 0], picture())
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        None,
-        [],
-        {},
-        {"format": "else"},
-        {"format": "breastseg-record-1"},
-        {"format": "breastseg-record-1", "prepared_geometry": 3, "exam_geometry": {}},
-    ],
-    ids=str,
-)
-def test_not_a_record(wrong):
-    with pytest.raises(BadInput, match="not the record"):
-        restore(wrong, np.zeros((2, 2, 2), np.uint8))
+def test_the_first_post_recipe_is_m6():
+    """B-spline to 1 mm and z-score over all phases of the exam, once more with SimpleITK and numpy alone."""
+    exam = make_exam(Geometry((8, 9, 10), (1.2, 1.1, 2.0), (5, -3, 8)))
+    prepared = prepare(load_recipe("mama-mia-first-post"), exam)
+    assert prepared.channel_names == ("post1",)
+    image = exam.volumes[1].to_sitk()
+    size = [int(np.ceil(n * s - 1e-3)) for n, s in zip(image.GetSize(), image.GetSpacing())]
+    origin = image.TransformContinuousIndexToPhysicalPoint([0.5 / s - 0.5 for s in image.GetSpacing()])
+    axes = image.GetDirection()
+    spline = sitk.Resample(image, size, sitk.Transform(), sitk.sitkBSpline, origin, (1.0, 1.0, 1.0), axes, 0.0)
+    phases = np.array([volume.array for volume in exam.volumes], np.float64)
+    expected = (sitk.GetArrayFromImage(spline) - phases.mean()) / phases.std()
+    np.testing.assert_allclose(prepared.channels[0], expected, atol=1e-4)
 
 
-def test_a_mask_of_another_grid():
-    prepared = prepare(load_recipe(NAME), make_exam())
-    with pytest.raises(BadInput, match=r"not lie on the prepared grid.*\(2, 2, 2\)"):
-        restore(prepared.record, np.zeros((2, 2, 2), np.uint8))
+def test_the_breastdm_recipe_is_m2():
+    """Pre, post and their difference, without the slices that are blank in all of them."""
+    exam = make_exam(times=(None, 0.0))
+    for volume in exam.volumes:
+        volume.array[[0, 5, 7]] = 3.0
+    exam.volumes[1].array[5, 0, 0] = 4.0
+    prepared = prepare(load_recipe("breastdm-pre-post-sub"), exam)
+    pre, post = (np.delete(volume.array, [0, 7], axis=0) for volume in exam.volumes)
+    np.testing.assert_array_equal(prepared.channels, np.stack([pre, post, post - pre]))
+    assert prepared.geometry.origin == (0.0, 0.0, 2.0)
+    assert any("2 of 8 slices are blank" in note for note in prepared.notes)
+    back = restore(prepared.record, np.ones(prepared.geometry.shape, np.uint8))
+    np.testing.assert_array_equal(back.array.any(axis=(1, 2)), [0, 1, 1, 1, 1, 1, 1, 0])
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_recipes_are_told_in_words(name):
+    recipe = load_recipe(name)
+    lines = describe_recipe(recipe)
+    assert lines
+    assert all(line.strip() and "\n" not in line for line in lines)
+    assert sum(line.startswith("Afterwards") for line in lines) == len(recipe.cleanup)
+    assert recipe.fits("dce") or recipe.fits("mammograms")
+    assert name in list_recipes("dce") + list_recipes("mammograms")
+
+
+# --- input that cannot be prepared -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["inbreast-ffdm", "ffdm-512", "mass-region-224"])
+def test_a_recipe_for_mammograms_refuses_a_dynamic(name):
+    with pytest.raises(BadInput, match=f"{name} is for mammograms, and the exam is a DCE-MRI exam"):
+        prepare(load_recipe(name), make_exam())
+
+
+def test_a_recipe_for_dynamics_refuses_mammograms():
+    with pytest.raises(BadInput, match=f"{NAME} is for DCE-MRI, and the exam is mammograms"):
+        prepare_cases(load_recipe(NAME), mammograms(picture()))
+    with pytest.raises(BadInput, match="the exam is mammograms"):
+        prepare(load_recipe(NAME), mammograms(picture()))
+
+
+def test_an_exam_of_blank_slices_only():
+    exam = make_exam(times=(None, 0.0))
+    for volume in exam.volumes:
+        volume.array[:] = 0
+    with pytest.raises(BadInput, match="Every slice is blank"):
+        prepare(load_recipe("breastdm-pre-post-sub"), exam)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("name", ["as-acquired", "breastdm-pre-post-sub", "mama-mia-first-post"])
+def test_values_that_are_no_numbers_are_refused_by_every_recipe(name, value):
+    exam = make_exam()
+    exam.volumes[1].array[0, 0, 0] = value
+    with pytest.raises(BadInput, match="not numbers.*post1"):
+        prepare(load_recipe(name), exam)
+
+
+@pytest.mark.parametrize("spacing", [(1, 1, 0), (1, -1, 1), (float("nan"), 1, 1), (1, float("inf"), 1)])
+def test_no_grid_has_such_voxels(spacing):
+    with pytest.raises(BadInput):
+        make_exam(Geometry((8, 9, 10), spacing))
+
+
+@pytest.mark.parametrize("shape", [(1, 9, 10), (8, 1, 10), (8, 9, 1), (1, 1, 2)])
+@pytest.mark.parametrize("name", [NAME, "mama-mia-first-post", "as-acquired"])
+def test_exams_one_voxel_thick(shape, name):
+    exam = make_exam(Geometry(shape, (1.5, 0.8, 2.0)))
+    prepared = prepare(load_recipe(name), exam)
+    assert np.isfinite(prepared.channels).all()
+    assert restore(prepared.record, np.ones(prepared.geometry.shape, np.uint8)).array.all()
+
+
+def test_a_view_keeps_the_exam_as_it_is():
+    exam = mammograms(picture())
+    before = exam.images[0].array.copy()
+    for name in ("inbreast-ffdm", "ffdm-512", "as-acquired"):
+        prepare_cases(load_recipe(name), exam)
+        np.testing.assert_array_equal(exam.images[0].array, before)

@@ -1,5 +1,6 @@
 """The only file of inference that imports torch and nnU-Net: a loaded model and its sliding window."""
 
+import os
 import pickle
 import time
 
@@ -55,6 +56,9 @@ class Engine:
         DeviceUnavailable, BadInput
         """
         report("Loading model", 0, 2)
+        # Where other programs use the processor too, threads that wait busily for each other made small networks
+        # tens of times slower. torch reads this once, when it is imported.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         import torch
 
         report("Loading model", 1, 2)
@@ -79,8 +83,8 @@ class Engine:
         ----------
         channels : numpy.ndarray
             (c, z, y, x), float32.
-        spacing : tuple of float
-            Along (x, y, z), mm.
+        spacing : tuple of float or None
+            Along (x, y, z), mm; None where pixels have no meaningful size: they are taken as they are.
         tta : bool
             Average over mirrorings (nnU-Net's test-time augmentation).
         report : callable
@@ -108,6 +112,7 @@ class Engine:
                 f"The model wants {wanted} channels, the recipe makes {len(channels)}",
                 hint="Choose the recipe that the model was trained with",
             )
+        spacing = _own_spacing(predictor) if spacing is None else tuple(float(s) for s in spacing[::-1])
         predictor.use_mirroring = bool(tta)
         predictor.begin(report)
         try:
@@ -115,7 +120,7 @@ class Engine:
             data, _, properties = preprocessor.run_case_npy(
                 channels,
                 None,
-                {"spacing": tuple(float(s) for s in spacing[::-1])},
+                {"spacing": spacing},
                 predictor.plans_manager,
                 predictor.configuration_manager,
                 predictor.dataset_json,
@@ -138,6 +143,14 @@ class Engine:
         finally:
             self.notes = predictor.end()
         return np.asarray(probabilities, np.float32)
+
+
+def _own_spacing(predictor):
+    """Return the spacing (z, y, x) at which the network works, so that nnU-Net resamples nothing."""
+    spacing = list(predictor.configuration_manager.spacing)
+    if len(spacing) == 2:
+        spacing = [1.0, *spacing]  # of a 2D network, which leaves the distance of slices alone
+    return tuple(float(spacing[axis]) for axis in predictor.plans_manager.transpose_backward)
 
 
 def _choose_device(torch, device):

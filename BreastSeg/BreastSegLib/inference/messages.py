@@ -7,6 +7,7 @@ from ..errors import BadInput, BreastSegError, Cancelled, DeviceUnavailable, Und
 # request -> fields it must have
 REQUESTS = {
     "read": ("source", "output"),
+    "prepare": ("source", "recipe", "output"),
     "load": ("model", "device", "folds"),
     "predict": ("source", "model", "device", "folds", "tta", "cleanup", "output"),
     "cancel": (),

@@ -100,6 +100,7 @@ def serve(channel, inbox):
     engine = Engine()
     handlers = {
         "read": lambda request, report: reading.read_to_store(request["source"], request["output"], report),
+        "prepare": lambda request, report: pipeline.prepare_exam(request, report),
         "load": lambda request, report: pipeline.load_model(request, engine, report),
         "predict": lambda request, report: pipeline.segment_exam(request, engine, report),
     }

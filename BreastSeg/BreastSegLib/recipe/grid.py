@@ -61,7 +61,7 @@ def _axial(geometry):
     )
 
 
-def resample(volume, geometry, interpolation="linear", outside=0.0):
+def resample(volume, geometry, interpolation="linear", outside=0.0, out=None):
     """Return `volume` on another grid.
 
     Parameters
@@ -72,17 +72,17 @@ def resample(volume, geometry, interpolation="linear", outside=0.0):
     outside : float
         Value of voxels that lie outside `volume`. Points up to half a voxel outside the outermost voxel centres are
         inside.
+    out : numpy.ndarray, optional
+        Written into and returned, which saves a copy.
 
     Returns
     -------
     Volume
-        Of the same dtype as the input (bool becomes uint8).
+        Of the same dtype as the input (bool becomes uint8), or of that of `out`.
     """
-    if volume.geometry == geometry:
-        return volume
-    turned = _turn(volume, geometry)
-    if turned is not None:
-        return turned
+    same = volume if volume.geometry == geometry else _turn(volume, geometry)
+    if same is not None:
+        return same if out is None else _written(out, same.array, geometry)
     result = sitk.Resample(
         volume.to_sitk(),
         geometry.shape[::-1],
@@ -93,7 +93,14 @@ def resample(volume, geometry, interpolation="linear", outside=0.0):
         geometry.direction,
         float(outside),
     )
+    if out is not None:
+        return _written(out, sitk.GetArrayViewFromImage(result), geometry)
     return Volume(sitk.GetArrayFromImage(result), geometry)
+
+
+def _written(out, array, geometry):
+    out[...] = array
+    return Volume(out, geometry)
 
 
 def _turn(volume, geometry):

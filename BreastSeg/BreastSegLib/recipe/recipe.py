@@ -7,16 +7,26 @@ from pathlib import Path
 
 from ..errors import BadInput
 from ..files import read_json
-from .channels import parse_source
-from .cleanup import CLEANUP_STEPS
-from .intensity import INTENSITY_STEPS
+from .channels import TIME_TOLERANCE_S, parse_source
+from .schema import check_choice, describe_steps, read_steps, steps_schema, without_defaults
 
 FORMAT = "breastseg-recipe-1"
 FOLDER = Path(__file__).resolve().parents[2] / "Resources" / "recipes"
-MODALITIES = ("dce-mri",)
 ORIENTATIONS = ("axial", "as-acquired")
 INTERPOLATIONS = ("linear", "bspline", "nearest")
-FIELDS = {"format", "name", "title", "source", "modality", "channels", "grid", "intensity", "cleanup"}
+SLICES = ("all", "drop-blank")
+ALL = "all"
+SPACINGS_MM = 0.05, 20
+TEXTS = ("name", "title", "source")
+COMMON = ("format", "name", "title", "source", "modality", "cleanup")
+# modality -> (fields that it needs, fields that it may have)
+FIELDS = {
+    "dce-mri": (("channels", "grid", "intensity"), ("phases", "slices", "time_tolerance_s")),
+    "mammography": (("steps",), ()),
+    "any": (("channels",), ()),
+}
+KINDS = {"dce-mri": ("dce",), "mammography": ("mammograms",), "any": ("dce", "mammograms")}
+TOLERANCE_RANGE_S = (1, 600)
 
 
 @dataclass(frozen=True)
@@ -33,9 +43,9 @@ class Grid:
     interpolation : {'linear', 'bspline', 'nearest'}
     """
 
-    spacing: tuple | None
-    orientation: str
-    interpolation: str
+    spacing: tuple | None = None
+    orientation: str = "as-acquired"
+    interpolation: str = "linear"
 
 
 @dataclass(frozen=True)
@@ -44,32 +54,72 @@ class Recipe:
 
     Parameters
     ----------
-    name, title, source, modality : str
+    name, title, source : str
+    modality : {'dce-mri', 'mammography', 'any'}
+        ``any`` takes every image as it is: all phases of a dynamic, or a mammogram.
     channels : tuple of (str, channels.Source)
-        Channel name and where it comes from, in network order.
+        Of a DCE recipe: channel name and where it comes from, in network order.
     grid : Grid
-    intensity : tuple of dict
-        Steps of `intensity.INTENSITY_STEPS`, in order.
+        Of a DCE recipe.
+    phases, intensity : tuple of dict
+        Steps of a DCE recipe on the phases before, and on the channels after resampling, with all parameters.
+    slices : {'all', 'drop-blank'}
+        ``drop-blank`` leaves out slices that are constant in all channels.
+    time_tolerance_s : float
+        How far the nearest phase may be from a time such as ``post@150s``.
+    steps : tuple of dict
+        Steps of a mammography recipe, in order, with all parameters.
     cleanup : tuple of dict
-        Steps of `cleanup.CLEANUP_STEPS`, in order.
+        Steps on the mask, in order, with all parameters.
     hash : str
-        SHA-256 of the recipe's meaning (title and source left out), hexadecimal.
+        SHA-256 of the recipe's meaning (title, source and values that are the default left out), hexadecimal.
     """
 
     name: str
     title: str
     source: str
     modality: str
-    channels: tuple
-    grid: Grid
-    intensity: tuple
-    cleanup: tuple
-    hash: str
+    channels: tuple = ()
+    grid: Grid = Grid()
+    phases: tuple = ()
+    intensity: tuple = ()
+    slices: str = ALL
+    time_tolerance_s: float = TIME_TOLERANCE_S
+    steps: tuple = ()
+    cleanup: tuple = ()
+    hash: str = ""
+
+    @property
+    def channel_names(self):
+        """tuple of str or None: names in network order; None where the exam decides."""
+        if self.modality == "any":
+            return None
+        return tuple(name for name, _ in self.channels) if self.modality == "dce-mri" else ("mammogram",)
+
+    @property
+    def needs_region(self):
+        """bool: whether it prepares regions around lesions, which have to be given."""
+        return any(step["step"] == "region" for step in self.steps)
+
+    @property
+    def fixed_size(self):
+        """bool: whether it fixes the number of pixels, so that their size means nothing to a network."""
+        return any(step["step"] == "resize-and-pad" for step in self.steps)
+
+    def fits(self, kind):
+        """bool: whether it prepares exams of this kind: ``dce`` or ``mammograms``."""
+        return kind in KINDS[self.modality]
 
 
-def list_recipes():
-    """Return the names of the recipes that ship with the extension, sorted."""
-    return sorted(path.stem for path in FOLDER.glob("*.json"))
+def list_recipes(kind=None):
+    """Return the names of the recipes that ship with the extension, sorted; of one kind of exam if it is given.
+
+    Parameters
+    ----------
+    kind : {'dce', 'mammograms'}, optional
+    """
+    names = sorted(path.stem for path in FOLDER.glob("*.json"))
+    return names if kind is None else [name for name in names if load_recipe(name).fits(kind)]
 
 
 def load_recipe(name_or_path):
@@ -93,41 +143,171 @@ def parse_recipe(record, where="recipe"):
     """Return the `Recipe` that the JSON object `record` declares (see `load_recipe`)."""
     if not isinstance(record, dict):
         raise BadInput("A recipe is a JSON object", where)
-    _choice(record.get("format"), (FORMAT,), "format", where)
-    unknown, missing = sorted(set(record) - FIELDS), sorted(FIELDS - set(record))
+    check_choice(record.get("format"), (FORMAT,), "format", where)
+    modality = check_choice(record.get("modality"), tuple(FIELDS), "modality", where)
+    _check_fields(record, modality, where)
+    values = {name: record[name] for name in (*TEXTS, "modality")}
+    values["cleanup"] = read_steps(record["cleanup"], "cleanup", where)
+    if modality == "dce-mri":
+        values |= _dce_fields(record, where)
+    elif modality == "mammography":
+        values["steps"] = read_steps(record["steps"], "mammography", where, "steps")
+        _check_breast(values["steps"], where)
+    else:
+        check_choice(record["channels"], (ALL,), "channels", where)
+    return Recipe(**values, hash=_hash(values))
+
+
+def describe_recipe(recipe):
+    """Return what a recipe does, one line a step, for people."""
+    lines = []
+    if recipe.modality == "any":
+        lines.append("Every image as it is: no resampling, no change of values")
+    if recipe.channels:
+        sources = ", ".join(f"{name} = {source.text}" for name, source in recipe.channels)
+        lines += describe_steps(recipe.phases, "phases") + [f"Channels: {sources}", _grid_line(recipe.grid)]
+        if recipe.slices != ALL:
+            lines.append("Slices that are blank in all channels are left out")
+    lines += describe_steps(recipe.intensity, "intensity") + describe_steps(recipe.steps, "mammography")
+    return lines + [f"Afterwards: {line}" for line in describe_steps(recipe.cleanup, "cleanup")]
+
+
+def recipe_schema():
+    """Return the JSON Schema (Draft 2020-12) of a recipe file, one branch for each modality.
+
+    It cannot say everything: the language of channel sources, names that must differ, and the order of steps are
+    checked on load only.
+
+    Returns
+    -------
+    dict
+    """
+    text = {"type": "string", "minLength": 1}
+    channel = {
+        "type": "object",
+        "properties": {"name": text, "source": text},
+        "required": ["name", "source"],
+        "additionalProperties": False,
+    }
+    length = {"type": "number", "minimum": SPACINGS_MM[0], "maximum": SPACINGS_MM[1]}
+    spacing = {"type": ["array", "null"], "items": length, "minItems": 3, "maxItems": 3}
+    grid = {"spacing": spacing, "orientation": {"enum": [*ORIENTATIONS]}, "interpolation": {"enum": [*INTERPOLATIONS]}}
+    seconds = {"type": "number", "minimum": TOLERANCE_RANGE_S[0], "maximum": TOLERANCE_RANGE_S[1]}
+    fields = {
+        "dce-mri": {
+            "channels": {"type": "array", "items": channel, "minItems": 1},
+            "grid": {"type": "object", "properties": grid, "required": list(grid), "additionalProperties": False},
+            "phases": steps_schema("phases"),
+            "intensity": steps_schema("intensity"),
+            "slices": {"enum": [*SLICES], "default": ALL},
+            "time_tolerance_s": {**seconds, "default": TIME_TOLERANCE_S},
+        },
+        "mammography": {"steps": steps_schema("mammography")},
+        "any": {"channels": {"const": ALL}},
+    }
+    common = {"format": {"const": FORMAT}, **dict.fromkeys(TEXTS, text), "cleanup": steps_schema("cleanup")}
+    branches = [
+        {
+            "type": "object",
+            "title": modality,
+            "properties": {**common, "modality": {"const": modality}, **fields[modality]},
+            "required": [*COMMON, *needed],
+            "additionalProperties": False,
+        }
+        for modality, (needed, _) in FIELDS.items()
+    ]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "BreastSeg recipe", "oneOf": branches}
+
+
+def _grid_line(grid):
+    if grid.spacing is None:
+        spacing = "Grid: the exam's own voxels"
+    else:
+        spacing = f"Grid: {' × '.join(f'{value:g}' for value in grid.spacing)} mm ({grid.interpolation})"
+    return spacing + (", axes turned to axial" if grid.orientation == "axial" else "")
+
+
+def _check_fields(record, modality, where):
+    needed, possible = FIELDS[modality]
+    known = {*COMMON, *needed, *possible}
+    unknown, missing = sorted(set(record) - known), sorted({*COMMON, *needed} - set(record))
     if unknown or missing:
         names = ", ".join(unknown or missing)
         raise BadInput(
             f"The recipe has {'unknown' if unknown else 'no'} field {names}",
             where,
-            "Fields: " + ", ".join(sorted(FIELDS)),
+            f"Fields ({modality}): " + ", ".join(sorted(known)),
         )
-    for field in ("name", "title", "source"):
-        if not isinstance(record[field], str) or not record[field]:
-            raise BadInput(f"The recipe's {field} is not a text", where)
-    _choice(record["modality"], MODALITIES, "modality", where)
-    return Recipe(
-        record["name"],
-        record["title"],
-        record["source"],
-        record["modality"],
-        _channels(record["channels"], where),
-        _grid(record["grid"], where),
-        _steps(record["intensity"], INTENSITY_STEPS, "intensity", where),
-        _steps(record["cleanup"], CLEANUP_STEPS, "cleanup", where),
-        _hash(record),
-    )
+    for name in TEXTS:
+        if not isinstance(record[name], str) or not record[name]:
+            raise BadInput(f"The recipe's {name} is not a text", where)
 
 
-def _hash(record):
-    meaning = {key: value for key, value in record.items() if key not in ("title", "source")}
+def _dce_fields(record, where):
+    channels = _channels(record["channels"], where)
+    intensity = read_steps(record["intensity"], "intensity", where)
+    _check_scopes(channels, intensity, where)
+    return {
+        "channels": channels,
+        "grid": _grid(record["grid"], where),
+        "phases": read_steps(record.get("phases", []), "phases", where),
+        "intensity": intensity,
+        "slices": check_choice(record.get("slices", ALL), SLICES, "slices", where),
+        "time_tolerance_s": _tolerance(record.get("time_tolerance_s", TIME_TOLERANCE_S), where),
+    }
+
+
+def _check_scopes(channels, steps, where):
+    """Refuse statistics over the phases of the exam where the channels are no longer phases."""
+    exam = next((step["step"] for step in steps if step.get("scope") == "exam"), None)
+    if exam is None:
+        return
+    derived = next((name for name, source in channels if not source.plain), None)
+    if derived is not None:
+        raise BadInput(
+            f"The recipe's intensity step {exam} has the scope exam, but the channel {derived} is no phase",
+            where,
+            "Choose the scope volume or breast",
+        )
+    names = [step["step"] for step in steps]
+    places = [place for place, step in enumerate(steps) if step.get("scope") == "exam"]
+    if "clahe" in names and names.index("clahe") < max(places):
+        raise BadInput(
+            f"The recipe's intensity step {exam} has the scope exam after clahe",
+            where,
+            "Put it before clahe, or choose the scope volume",
+        )
+
+
+def _check_breast(steps, where):
+    """Refuse figures over the breast before it was looked for."""
+    for place, step in enumerate(steps):
+        if step.get("scope") == "breast" and all(before["step"] != "breast-mask" for before in steps[:place]):
+            raise BadInput(
+                f"The recipe's steps step {step['step']} has the scope breast, which needs the step breast-mask",
+                where,
+                "Put breast-mask before it, or choose the scope image",
+            )
+
+
+def _hash(values):
+    """Return the hash of what a recipe means: the same for every way to write it, and when the language grows."""
+    meaning = {"format": FORMAT, "name": values["name"], "modality": values["modality"]}
+    meaning["cleanup"] = without_defaults(values["cleanup"], "cleanup")
+    if "grid" in values:
+        grid = values["grid"]
+        meaning["channels"] = [[name, source.text] for name, source in values["channels"]]
+        meaning["grid"] = [grid.spacing, grid.orientation, grid.interpolation]
+        meaning["intensity"] = without_defaults(values["intensity"], "intensity")
+        if values["phases"]:
+            meaning["phases"] = without_defaults(values["phases"], "phases")
+        if values["slices"] != ALL:
+            meaning["slices"] = values["slices"]
+        if values["time_tolerance_s"] != TIME_TOLERANCE_S:
+            meaning["time_tolerance_s"] = values["time_tolerance_s"]
+    if "steps" in values:
+        meaning["steps"] = without_defaults(values["steps"], "mammography")
     return hashlib.sha256(json.dumps(meaning, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _choice(value, allowed, field, where):
-    if not any(value == choice and type(value) is type(choice) for choice in allowed):  # True is not 1
-        raise BadInput(f"The recipe's {field} is {value!r}", where, f"It may be {', '.join(map(str, allowed))}")
-    return value
 
 
 def _channels(rows, where):
@@ -138,7 +318,7 @@ def _channels(rows, where):
         if (
             not isinstance(row, dict)
             or set(row) != {"name", "source"}
-            or not all(isinstance(v, str) for v in row.values())
+            or not all(isinstance(v, str) and v for v in row.values())
         ):
             raise BadInput(f"The recipe's channel {row!r} is not a name and a source", where)
         channels.append((row["name"], parse_source(row["source"])))
@@ -155,7 +335,7 @@ def _grid(record, where):
         if (
             not isinstance(spacing, list)
             or len(spacing) != 3
-            or not all(type(s) in (int, float) and 0.05 <= s <= 20 for s in spacing)
+            or not all(type(s) in (int, float) and SPACINGS_MM[0] <= s <= SPACINGS_MM[1] for s in spacing)
         ):
             raise BadInput(
                 f"The recipe's grid.spacing is {spacing!r}", where, "It is null or three lengths of 0.05 to 20 mm"
@@ -163,25 +343,15 @@ def _grid(record, where):
         spacing = tuple(float(s) for s in spacing)
     return Grid(
         spacing,
-        _choice(record["orientation"], ORIENTATIONS, "grid.orientation", where),
-        _choice(record["interpolation"], INTERPOLATIONS, "grid.interpolation", where),
+        check_choice(record["orientation"], ORIENTATIONS, "grid.orientation", where),
+        check_choice(record["interpolation"], INTERPOLATIONS, "grid.interpolation", where),
     )
 
 
-def _steps(rows, known, field, where):
-    if not isinstance(rows, list):
-        raise BadInput(f"The recipe's {field} is not a list of steps", where)
-    for row in rows:
-        if not isinstance(row, dict):
-            raise BadInput(f"The recipe's {field} step {row!r} is not an object", where, f"Steps: {', '.join(known)}")
-        name = row.get("step")
-        _choice(name, tuple(known), f"{field} step", where)
-        allowed = known[name]
-        for key, value in row.items():
-            if key != "step":
-                _choice(key, tuple(allowed), f"{field} step {name}'s parameter", where)
-                _choice(value, allowed[key], f"{field} step {name}'s {key}", where)
-        missing = set(allowed) - set(row)
-        if missing:
-            raise BadInput(f"The recipe's {field} step {name} lacks {', '.join(sorted(missing))}", where)
-    return tuple(dict(row) for row in rows)
+def _tolerance(value, where):
+    low, high = TOLERANCE_RANGE_S
+    if type(value) not in (int, float) or not low <= value <= high:
+        raise BadInput(
+            f"The recipe's time_tolerance_s is {value!r}", where, f"It may be a number from {low} to {high} s"
+        )
+    return float(value)

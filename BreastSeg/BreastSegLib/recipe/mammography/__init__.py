@@ -1,0 +1,1 @@
+"""What the mammography steps of a recipe do to images."""
