@@ -303,7 +303,7 @@ def test_channels_keep_what_they_are(panel, widget, phaseFiles):  # noqa: F811
     assert panel.examStep.chooser.source() == {"channels": phaseFiles[:2]}
     panel.ui.loadButton.click()
     finish(panel)
-    assert status(panel).startswith("2 files are given as channels, but the model “tiny” has 3")
+    assert status(panel).startswith("2 images are loaded, but the model “tiny” takes 3")
     panel.examStep.setFiles(phaseFiles)
     panel.ui.meaningBox.setCurrentIndex(2)
     panel.ui.loadButton.click()

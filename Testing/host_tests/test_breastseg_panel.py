@@ -108,7 +108,7 @@ def test_phases_are_corrected_in_the_table(panel, dicom_sample):  # noqa: F811
     choose(role(panel, 2), 2)
     slicer.app.processEvents()
     assert [phase.name for phase in panel.examStep.exam.phases] == ["pre", "post1"]
-    assert "The model wants the phase post2" in status(panel) and not panel.ui.segmentButton.isEnabled()
+    assert "The exam has no phase post2" in status(panel) and not panel.ui.segmentButton.isEnabled()
     choose(role(panel, 1), 2)
     choose(role(panel, 0), 2)
     slicer.app.processEvents()

@@ -52,6 +52,11 @@ def read(source, report=None):
 
         exam = read_views(contents.paths, contents.decisions, report)
         return replace(exam, notes=(*contents.notes, *exam.notes))
+    if contents.kind == "store":
+        from .mammograms import holds_views, load_views
+
+        if holds_views(source["store"]):
+            return load_views(source["store"])
     return _dce_exam(source, contents, report)
 
 

@@ -11,6 +11,8 @@ from ..scene.texts import _
 from . import packages, state
 from .examstep import ExamStep
 from .modelstep import ModelStep
+from .recipestep import RecipeStep, tidy
+from .regionbox import RegionBox
 from .runner import Runner
 from .segmentstep import SegmentStep, stageTitle
 
@@ -36,7 +38,7 @@ class BreastSegPanel:
         self.ui = ui
         self.session = session
         self.result = None
-        self._shown = None
+        self._shown = ()
         self._parameterNode = None
         self._ready = False
         self._working = self._stage = ""
@@ -45,7 +47,9 @@ class BreastSegPanel:
         self._source = {}
         self.runner = Runner(parent, session)
         self.modelStep = ModelStep(ui, self._onUserChange)
-        self.examStep = ExamStep(ui, self.loadExam, self._onUserChange)
+        self.recipeStep = RecipeStep(ui, self.showPreview, self._onUserChange)
+        self.regionBox = RegionBox(ui, self._onUserChange)
+        self.examStep = ExamStep(ui, self.loadExam, self._onUserChange, self.recipeStep.showOriginal)
         self.segmentStep = SegmentStep(ui, self.segment, self.cancel)
         ui.logText.setReadOnly(True)
         self._ready = True
@@ -53,7 +57,7 @@ class BreastSegPanel:
 
     @property
     def working(self):
-        """str: what is being done: '', 'loading' or 'segmenting'."""
+        """str: what is being done: '', 'loading', 'previewing' or 'segmenting'."""
         return self._working
 
     @property
@@ -71,7 +75,8 @@ class BreastSegPanel:
             phaseProblem=step.problem,
             models=self.modelStep.count,
             model=self.modelStep.title,
-            modelProblem=self.modelStep.problemWith(exam),
+            modelProblem=self.modelStep.problemWith(exam) or self._regionProblem(self.recipeStep.modelsRecipe),
+            recipeProblem=self.recipeStep.problemWith(exam) or self._regionProblem(self.recipeStep.recipe),
             working=self._working,
         )
 
@@ -86,6 +91,8 @@ class BreastSegPanel:
             self.modelStep.chooseModel(parameterNode.model)
             self.modelStep.chooseDevice(parameterNode.device)
         self._parameterNode = parameterNode
+        if parameterNode is not None and not self._working:
+            tidy(self.recipeStep.preview)
         self._restore()
         self.refresh()
 
@@ -112,11 +119,14 @@ class BreastSegPanel:
             self.session.forgetExam(gone)
             if self._parameterNode is not None:
                 keeping.forget(self._parameterNode)
+        self._followRecipe()
         now = self.state
         idle, missing = not now.working, state.whatIsMissing(now, _)
         loadTip = state.whatIsMissingToLoad(now, _) or _("Read the exam and show it in the views")
         self.examStep.setEnabled(idle, state.canLoad(now), loadTip)
         self.modelStep.setEnabled(idle)
+        self.regionBox.setEnabled(idle)
+        self.recipeStep.refresh(self.examStep.exam, state.whatIsMissingToPreview(now, _), idle)
         self.segmentStep.showMissing(missing)
         if idle:
             self.segmentStep.hideProgress()
@@ -127,6 +137,7 @@ class BreastSegPanel:
     def loadExam(self, source):
         """Begin to load an exam; the window stays alive."""
         self._source = source
+        self.recipeStep.hide()
         self._start("loading", (), lambda: self.session.readExam(source, self._onProgress), self._onExam)
         if self._parameterNode is not None and "folder" in source:
             self._parameterNode.examFolder = source["folder"]
@@ -144,11 +155,31 @@ class BreastSegPanel:
             "cleanup": self.ui.cleanupCheck.checked,
         }
         self.segmentStep.showResult(None)
+        exam = self.examStep.exam
         self._start(
             "segmenting",
             packages.TO_RUN,
-            lambda: self.session.segmentExam(self.examStep.exam, self._onProgress, **options),
+            lambda: self.session.segmentExam(
+                exam, self._onProgress, regions=self._regions(self.recipeStep.modelsRecipe), **options
+            ),
             self._onResult,
+        )
+
+    def showPreview(self):
+        """Begin to prepare the loaded exam with the chosen recipe, to be seen beside the original."""
+        missing = state.whatIsMissingToPreview(self.state, _)
+        if missing:
+            self._say(missing, True)
+            return
+        recipe, exam = self.recipeStep.recipe, self.examStep.exam
+        self.recipeStep.hide()
+        self._start(
+            "previewing",
+            packages.toPrepare(recipe),
+            lambda: self.session.prepareExam(
+                exam, self._onProgress, recipe=recipe.name, regions=self._regions(recipe)
+            ),
+            self._onPreview,
         )
 
     def cancel(self):
@@ -162,7 +193,9 @@ class BreastSegPanel:
         if self.examStep.loaded is not None:
             self.session.forgetExam(self.examStep.loaded)
         self._abandon()
-        self._message = self.result = self._shown = None
+        self.recipeStep.hide()
+        self._message = self.result = None
+        self._shown = ()
         self.examStep.show(None)
         viewlayout.leaveSingleView()
         self.segmentStep.showResult(None)
@@ -172,6 +205,8 @@ class BreastSegPanel:
         """End the worker and delete what was temporary."""
         self._ready = False
         self.runner.abandon()
+        self.recipeStep.hide()
+        self.regionBox.close()
         self.session.close()
 
     def log(self, text):
@@ -212,6 +247,7 @@ class BreastSegPanel:
         if self.examStep.loaded is not None:
             self.session.forgetExam(self.examStep.loaded)
         self._working = ""
+        self.recipeStep.hide()
         self.examStep.show(exam)
         self.segmentStep.showResult(None)
         self.result = None
@@ -256,11 +292,29 @@ class BreastSegPanel:
         if self._parameterNode is not None and self.examStep.loaded is not None:
             keeping.keep(self._parameterNode, self.examStep.loaded, self.examStep.exam, self.examStep.keptText)
 
+    def _followRecipe(self):
+        """Offer the recipes that fit the exam, and what the chosen one needs."""
+        exam, step = self.examStep.exam, self.recipeStep
+        step.offer(exam, self.modelStep.model)
+        self.regionBox.show(exam, step.needsRegions)
+
+    def _regionProblem(self, recipe):
+        return self.regionBox.problem if recipe is not None and recipe.needs_region else ""
+
+    def _regions(self, recipe):
+        return self.regionBox.regions(self.examStep.exam) if recipe is not None and recipe.needs_region else ()
+
+    def _onPreview(self, preview):
+        self._working = ""
+        self.recipeStep.show(preview, self.examStep.exam)
+        self.log(_("Preview of the recipe “{title}”").format(title=preview.title))
+        self.refresh()
+
     def _onResult(self, result):
         seconds = time.monotonic() - self._began
-        if self._shown is not None:
-            segmentationnode.hide(self._shown)
-        self._working, self.result, self._shown = "", result, result.node
+        for node in self._shown:
+            segmentationnode.hide(node)
+        self._working, self.result, self._shown = "", result, result.nodes
         self.segmentStep.showResult(result)
         if self._parameterNode is not None:
             self._parameterNode.segmentation = result.node
@@ -274,13 +328,13 @@ class BreastSegPanel:
         self.log(_("Run {run}: {stages}").format(run=result.record.get("id", ""), stages=stages))
 
     def _onError(self, error):
-        segmenting, self._working = self._working == "segmenting", ""
+        did, self._working = self._working, ""
         self.error = error
         if isinstance(error, Cancelled):
             self._say(_("Cancelled."))
             self.log(_("Cancelled"))
             return
-        if isinstance(error, Undecided) and error.choices and not segmenting:
+        if isinstance(error, Undecided) and error.choices and did == "loading":
             self.log(error.line)
             self.examStep.ask(self._source, error)
             self.refresh()
@@ -291,7 +345,7 @@ class BreastSegPanel:
         details = getattr(error, "log", "") or self.session.logTail(25)
         if details:
             self.ui.logText.appendPlainText(details)
-        if segmenting and isinstance(error, DeviceUnavailable) and self.modelStep.device == "auto":
+        if did == "segmenting" and isinstance(error, DeviceUnavailable) and self.modelStep.device == "auto":
             self._askForCpu(error)
 
     def _askForCpu(self, error):

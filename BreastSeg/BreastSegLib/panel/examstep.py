@@ -7,12 +7,14 @@ from ..scene import companions, corrections, examnodes, keeping, mammogramnodes,
 from ..scene.sceneexam import motionText
 from ..scene.texts import _
 from . import phaserows
-from .enhancementplot import EnhancementPlot
+from .chartbox import ChartBox
 from .phasetable import PhaseTable
 from .questionbox import QuestionBox
 from .sourcechooser import SourceChooser
 from .viewtable import ViewTable
 from .windowbox import WindowBox
+
+PLOT = "BreastSegEnhancement"
 
 
 class ExamStep:
@@ -26,10 +28,13 @@ class ExamStep:
         Called with the source when the user presses "Load exam", or answers a question about it.
     onChanged : callable
         Called when anything changes that decides what is missing.
+    showElsewhere : callable
+        Called with the volume that the user wants to see; returns whether a preview shows it now.
     """
 
-    def __init__(self, ui, onLoad, onChanged):
+    def __init__(self, ui, onLoad, onChanged, showElsewhere):
         self._ui, self._onLoad, self._onChanged = ui, onLoad, onChanged
+        self._showElsewhere = showElsewhere
         self._asked = {}
         self.loaded = None
         self.exam = None
@@ -41,7 +46,7 @@ class ExamStep:
         )
         self._views = ViewTable(ui.viewTable, self._onViews, self._onViewSelected)
         self._windows = WindowBox(ui)
-        self._plot = EnhancementPlot(ui)
+        self._plot = ChartBox(ui.plotFrame, PLOT)
         ui.loadButton.connect("clicked()", self._load)
         self.show(None)
 
@@ -190,7 +195,7 @@ class ExamStep:
 
     def _onRowSelected(self, row):
         node = self.loaded.nodes[row.index] if self.loaded else None
-        if companions.isThere(node):
+        if companions.isThere(node) and not self._showElsewhere(node):
             examnodes.showPhase(node, fit=False)
 
     def _showViews(self, selected=0):
@@ -210,7 +215,7 @@ class ExamStep:
 
     def _onViewSelected(self, place):
         node = self.exam.nodes[place]
-        if companions.isThere(node):
+        if companions.isThere(node) and not self._showElsewhere(node):
             viewlayout.showInSingleView(node)
         self._showWindows(place)
 

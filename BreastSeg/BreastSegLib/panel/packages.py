@@ -9,7 +9,15 @@ from ..scene.texts import _
 
 # import name -> name of its distribution; torch is the PyTorch extension's to install
 TO_RUN = {"skimage": "scikit-image", "torch": "torch", "nnunetv2": "nnunetv2"}
+# Steps of recipes that need scikit-image.
+IMAGE_STEPS = {"clahe", "resize-and-pad"}
 REQUIREMENTS = Path(__file__).resolve().parents[2] / "Resources" / "requirements-run.txt"
+
+
+def toPrepare(recipe):
+    """Return the import names of the packages without which a recipe cannot prepare an exam."""
+    steps = {step["step"] for step in (*recipe.intensity, *recipe.steps)}
+    return ("skimage",) if steps & IMAGE_STEPS else ()
 
 
 def ensurePackages(names, session):

@@ -2,7 +2,8 @@
 
 import qt
 
-from ..scene import examnodes
+from ..scene import examnodes, shownviews
+from ..scene.companions import isThere
 from ..scene.texts import _
 from . import state
 
@@ -20,12 +21,11 @@ class SegmentStep:
 
     def __init__(self, ui, onSegment, onCancel):
         self._ui = ui
-        self._centres = ()
+        self._lesions = ()
         ui.segmentButton.connect("clicked()", onSegment)
         ui.cancelButton.connect("clicked()", onCancel)
         table = ui.lesionTable
         table.setColumnCount(3)
-        table.setHorizontalHeaderLabels([_("Lesion"), _("Breast"), _("Volume (cm³)")])
         table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
         table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
         table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
@@ -66,16 +66,20 @@ class SegmentStep:
         self._ui.progressFrame.setVisible(False)
 
     def showResult(self, result):
-        """Show the lesions and notes of a `scene.examflow.SceneResult`; None shows nothing."""
+        """Show the lesions and notes of a `scene.sceneexam.SceneResult`; None shows nothing."""
         lesions = result.lesions if result else ()
         table = self._ui.lesionTable
         table.setRowCount(len(lesions))
-        self._centres = tuple(row["centroid_lps"] for row in lesions)
+        self._lesions = tuple(lesions)
+        ofViews = any("place" in row for row in lesions)
+        second, third = (_("Image"), _("Area")) if ofViews else (_("Breast"), _("Volume (cm³)"))
+        table.setHorizontalHeaderLabels([_("Lesion"), second, third])
+        tip = _("Click to show the image with the lesion") if ofViews else _("Click to show the lesion in all views")
         for place, row in enumerate(lesions):
-            texts = (str(place + 1), sideTitle(row.get("side")), f"{row['volume_mm3'] / 1000:.2f}")
-            for column, text in enumerate(texts):
+            where = row["title"] if ofViews else sideTitle(row.get("side"))
+            for column, text in enumerate((str(place + 1), where, sizeText(row))):
                 item = qt.QTableWidgetItem(text)
-                item.setToolTip(_("Click to show the lesion in all views"))
+                item.setToolTip(tip)
                 item.setTextAlignment(qt.Qt.AlignCenter)
                 table.setItem(place, column, item)
         rows = sum(table.rowHeight(place) for place in range(min(len(lesions), 6)))
@@ -89,8 +93,14 @@ class SegmentStep:
 
     def _onSelected(self):
         place = self._ui.lesionTable.currentRow()
-        if 0 <= place < len(self._centres):
-            examnodes.jumpTo(self._centres[place])
+        if not 0 <= place < len(self._lesions):
+            return
+        row = self._lesions[place]
+        if "place" not in row:
+            examnodes.jumpTo(row["centroid_lps"])
+        elif isThere(row["image"]):
+            shownviews.show([row["image"]], 0)
+            self._ui.viewTable.selectRow(row["place"])
 
 
 def stageTitle(stage):
@@ -110,3 +120,13 @@ def stageTitle(stage):
 def sideTitle(side):
     """Return what people read for a side of the patient."""
     return {"right": _("Right"), "left": _("Left")}.get(side, "–")
+
+
+def sizeText(row):
+    """Return the size of a lesion for people: cm³, for mammograms mm², or pixels where no pixel size is known."""
+    if row.get("area_mm2") is not None:
+        return _("{area} mm²").format(area=f"{row['area_mm2']:.0f}")
+    if row.get("volume_mm3") is not None:
+        return f"{row['volume_mm3'] / 1000:.2f}"
+    count = _("{count} pixels") if "place" in row else _("{count} voxels")
+    return count.format(count=row["voxels"])

@@ -38,8 +38,10 @@ class PanelState:
         Title of the chosen model; empty when none is chosen.
     modelProblem : str
         Why the chosen model cannot be used with this exam; empty when it can.
+    recipeProblem : str
+        Why the chosen recipe cannot prepare this exam; empty when it can.
     working : str
-        What is being done at the moment: '', 'loading' or 'segmenting'.
+        What is being done at the moment: '', 'loading', 'previewing' or 'segmenting'.
     """
 
     source: str = "folder"
@@ -53,6 +55,7 @@ class PanelState:
     models: int = 0
     model: str = ""
     modelProblem: str = ""
+    recipeProblem: str = ""
     working: str = ""
 
 
@@ -67,6 +70,8 @@ def whatIsMissing(state, _=str):
     """
     if state.working == "loading":
         return _("The exam is being loaded.")
+    if state.working == "previewing":
+        return _("The preview is being prepared.")
     if state.working == "segmenting":
         return _("The segmentation is running.")
     if state.volumesGone:
@@ -95,6 +100,15 @@ def whatIsMissingToLoad(state, _=str):
     if state.source == "nodes":
         return _("Tick the volumes of the exam first.")
     return _("Choose an exam folder first.")
+
+
+def whatIsMissingToPreview(state, _=str):
+    """Return the sentence that says what the user has to do before a recipe can be previewed, or ''."""
+    if state.working:
+        return _("Wait until the present work has ended, or cancel it.")
+    if state.volumesGone or (state.phases == 0 and state.views == 0):
+        return _("Load an exam first.")
+    return state.phaseProblem or state.recipeProblem
 
 
 def meaningOf(names):

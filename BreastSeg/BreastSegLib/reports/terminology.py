@@ -7,6 +7,8 @@ from ..files import read_json
 
 TABLE = Path(__file__).resolve().parents[2] / "Resources" / "terminology.json"
 CONTEXTS = ("Segmentation category and type - 3D Slicer General Anatomy list", "Anatomic codes - DICOM master list")
+# Slicer's own list has no breast; the master list has.
+STRUCTURES = "Segmentation category and type - DICOM master list"
 
 
 @lru_cache(maxsize=1)
@@ -54,6 +56,22 @@ def terminology_entry(term, side=""):
         _code(modifier),
     )
     return "~".join(parts)
+
+
+def structure_title(name):
+    """Return what people read for an anatomical structure, such as ``Breast``."""
+    return terms()["structures"][name]["name"]
+
+
+def structure_color(name):
+    """Return a structure's colour: RGB, 0 to 1."""
+    return tuple(terms()["structures"][name]["color"])
+
+
+def structure_entry(name):
+    """Return Slicer's terminology entry string of an anatomical structure as a whole."""
+    row, none = terms()["structures"][name], _code(("", "", ""))
+    return "~".join((STRUCTURES, _code(row["category"]), _code(row["type"]), none, CONTEXTS[1], none, none))
 
 
 def _code(triple):

@@ -1,7 +1,5 @@
 """The way of one exam through the application: read, shown, segmented; in generators of short turns."""
 
-import json
-import os
 import shutil
 import uuid
 from dataclasses import replace
@@ -11,14 +9,16 @@ import numpy as np
 
 from ..errors import BadInput
 from ..exam.dce import Phase
-from ..exam.mammograms.view import View
 from ..exam.store import array_name
+from ..recipe import load_recipe
 from ..volume import Geometry
-from . import companions, examnodes, fromnodes, mammogramnodes, segmentationnode, viewlayout
+from . import companions, examnodes, fromnodes, mammogramflow, segmentationnode, viewlayout
 from .answers import answerTo
 from .arrangedstore import arrange
-from .sceneexam import SceneExam, SceneMammograms, SceneResult
+from .provenance import provenanceOf
+from .sceneexam import SceneExam, SceneResult
 from .texts import _
+from .turns import reported
 
 
 def readExam(client, source, folder, report):
@@ -49,20 +49,20 @@ def readExam(client, source, folder, report):
     answer = yield from answerTo(client, client.send("read", source=source, output=str(Path(folder) / "exam")), report)
     yield
     if answer.get("kind", "dce") == "mammograms":
-        return (yield from _showMammograms(answer, report))
+        return (yield from mammogramflow.showMammograms(answer, report))
     shutil.rmtree(Path(folder) / "nodes", ignore_errors=True)
     return (yield from _showPhases(answer, chosen, dict(source.get("decisions") or {}), report))
 
 
-def segmentExam(client, exam, folder, report, *, model, device="auto", tta=False, cleanup=True):
-    """Run a model on an exam that is in the scene and add its segmentation node.
+def segmentExam(client, exam, folder, report, *, model, device="auto", tta=False, cleanup=True, regions=()):
+    """Run a model on an exam that is in the scene and add its segmentation nodes.
 
     Parameters
     ----------
     client : WorkerClient
-    exam : SceneExam
+    exam : SceneExam or SceneMammograms
     folder : str or Path
-        Private; the run's arrays go there.
+        Private; the run's arrays lie there while it lasts.
     report : callable
         ``report(stage, done, total, eta_s)``.
     model : Model
@@ -70,6 +70,8 @@ def segmentExam(client, exam, folder, report, *, model, device="auto", tta=False
     device : {'auto', 'cuda', 'cpu'}
     tta, cleanup : bool
         Test-time mirroring; clean-up of the mask.
+    regions : sequence of dict
+        For mammograms: where the masses are, as `regionnodes.regionsOf` returns them.
 
     Returns
     -------
@@ -80,24 +82,31 @@ def segmentExam(client, exam, folder, report, *, model, device="auto", tta=False
     BreastSegError
         What went wrong; nothing of the run stays in the scene then.
     """
-    if exam.kind != "dce":
-        raise BadInput(_("The model is for DCE-MRI, and mammograms are loaded"), model.name, _("Load a DCE-MRI exam"))
-    labels = {row["value"]: row["terminology"] for row in model.card["labels"].values()}
+    if not load_recipe(model.card["recipe"]).fits(exam.kind):
+        if exam.kind == "mammograms":
+            what, hint = _("The model is for DCE-MRI, and mammograms are loaded"), _("Load a DCE-MRI exam")
+        else:
+            what, hint = _("The model is for mammograms, and a DCE-MRI exam is loaded"), _("Load mammograms")
+        raise BadInput(what, model.name, hint)
+    options = {"model": model, "device": device, "tta": tta, "cleanup": cleanup}
     output = Path(folder) / f"run-{uuid.uuid4().hex[:8]}"
+    try:
+        if exam.kind == "mammograms":
+            turns = mammogramflow.segmentMammograms(client, exam, output, report, regions=regions, **options)
+        else:
+            turns = _segmentPhases(client, exam, output, report, **options)
+        return (yield from turns)
+    finally:
+        shutil.rmtree(output, ignore_errors=True)
+
+
+def _segmentPhases(client, exam, output, report, *, model, **options):
+    labels = {row["value"]: row["terminology"] for row in model.card["labels"].values()}
     store = yield from arrange(client, exam, output / "exam", report)
     # The decisions go into the run record.
     source = {"store": store, **({"decisions": exam.decisions} if exam.decisions else {})}
     yield
-    sent = client.send(
-        "predict",
-        source=source,
-        model=str(model.folder),
-        device=device,
-        folds=None,
-        tta=tta,
-        cleanup=cleanup,
-        output=str(output),
-    )
+    sent = client.send("predict", source=source, model=str(model.folder), folds=None, output=str(output), **options)
     answer = yield from answerTo(client, sent, report)
     report(_("Showing the result"), 0, 0, None)
     mask = np.load(answer["mask"], mmap_mode="r")
@@ -112,39 +121,24 @@ def segmentExam(client, exam, folder, report, *, model, device="auto", tta=False
         components=components,
         provenance=provenanceOf(answer.get("record", {})),
     )
-    yield
-    lesions = tuple(sorted(components, key=lambda row: -row["volume_mm3"]))
+    try:
+        yield
+        if answer.get("raw"):
+            raw = np.load(answer["raw"], mmap_mode="r")
+            yield from segmentationnode.addBeforeCleanup(raw, mask, node, geometry, exam.reference, labels)
+    except BaseException:
+        # GeneratorExit included: a cancelled run leaves nothing half done behind.
+        segmentationnode.remove(node)
+        raise
+    lesions = tuple(sorted(components, key=lambda row: -row["voxels"]))
     if lesions:
         examnodes.jumpTo(lesions[0]["centroid_lps"])
     notes = tuple(answer.get("notes", ()))
     return SceneResult(node, lesions, notes, answer.get("record", {}), answer.get("timings", {}))
 
 
-def provenanceOf(record):
-    """Return the parts of a run record that go onto a node: short texts only, no paths, no patient data."""
-    flat = {}
-    for key in ("run_id", "id", "started", "device", "device_name"):
-        if isinstance(record.get(key), (str, int)):
-            flat[key] = str(record[key])
-    for group in ("model", "recipe", "versions"):
-        value = record.get(group)
-        if isinstance(value, dict):
-            flat.update(
-                {
-                    f"{group}.{key}": str(item)
-                    for key, item in value.items()
-                    if isinstance(item, (str, int)) and not os.path.isabs(str(item))
-                }
-            )
-        elif isinstance(value, str) and not os.path.isabs(value):
-            flat[group] = value
-    if record.get("phases"):
-        flat["phases"] = json.dumps(record["phases"], ensure_ascii=False)
-    return flat
-
-
 def _showPhases(answer, chosen, decisions, report):
-    store, name = answer["exam"], examnodes.uniqueExamName()
+    store, name, adding = answer["exam"], examnodes.uniqueExamName(), _("Adding the phases to the scene")
     phases = tuple(Phase.from_json(row) for row in answer["phases"])
     geometry = Geometry.from_json(answer["geometry"])
     window = answer["windows"][examnodes.referenceIndex(phases)]
@@ -157,11 +151,11 @@ def _showPhases(answer, chosen, decisions, report):
             examnodes.labelNode(node, phase)
     elif chosen is not None and chosen.sequence and not moved:
         turns = examnodes.addSharedNodes(phases, chosen.nodes, name, window)
-        nodes = yield from _reported(turns, len(phases), report)
+        nodes = yield from reported(turns, len(phases), report, adding)
     else:
         arrays = [np.load(Path(store) / array_name(index), mmap_mode="r") for index in range(len(phases))]
         turns = examnodes.addPhaseNodes(phases, arrays, geometry, name, window)
-        nodes = yield from _reported(turns, len(phases), report)
+        nodes = yield from reported(turns, len(phases), report, adding)
     motion = {row.get("phase"): row for row in answer.get("motion") or ()}
     motion = tuple(motion.get(phase.name, {}) for phase in phases) if motion else ()
     exam = SceneExam(
@@ -189,36 +183,10 @@ def _showPhases(answer, chosen, decisions, report):
     return replace(exam, companions=made)
 
 
-def _showMammograms(answer, report):
-    name = examnodes.uniqueExamName()
-    views = tuple(View.from_json(row) for row in answer["views"])
-    turns = mammogramnodes.addViewNodes(views, answer["views"], answer["exam"], name)
-    nodes = yield from _reported(turns, len(views), report, _("Adding the mammograms to the scene"))
-    tones = tuple(tuple(row.get("tones", ())) for row in answer["views"])
-    exam = SceneMammograms(name, answer["exam"], views, tuple(nodes), tuple(answer.get("notes", ())), tones)
-    yield
-    viewlayout.showInSingleView(exam.reference)
-    return exam
-
-
 def _filesOf(source, chosen, folder, report):
     folder.mkdir(parents=True, exist_ok=True)
-    paths = yield from _reported(fromnodes.writeNodes(chosen.nodes, folder), len(chosen.nodes), report)
+    turns = fromnodes.writeNodes(chosen.nodes, folder)
+    paths = yield from reported(turns, len(chosen.nodes), report, _("Reading the volumes from the scene"))
     rest = {key: value for key, value in source.items() if key != "nodes"}
     times = source.get("times") or list(chosen.times)
     return {**rest, "files": paths, **({"times": times} if times else {})}
-
-
-def _reported(turns, total, report, stage=None):
-    while True:
-        try:
-            done = next(turns)
-        except StopIteration as end:
-            return end.value
-        report(stage or _("Adding the phases to the scene"), done, total, None)
-        try:
-            yield
-        except BaseException:
-            # A cancelled load: the inner generator removes what it has made.
-            turns.close()
-            raise

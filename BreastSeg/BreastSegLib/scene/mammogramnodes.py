@@ -15,10 +15,13 @@ from . import examnodes
 from .texts import _
 
 RECORD, CURVE = "BreastSeg.ViewRecord", "BreastSeg.ToneCurve"
+# The files do not tell where a mammogram lies in the patient. Each gets a plane of its own, so that a mask or a region
+# on one can never be seen on another; far enough apart for the depth of any box that is drawn.
+PLANE_DISTANCE_MM = 300.0
 
 
 def addViewNodes(views, rows, store, examName):
-    """Add one scalar volume node for each mammogram, inside one subject hierarchy folder.
+    """Add one scalar volume node for each mammogram, in a plane of its own, inside one subject hierarchy folder.
 
     A generator: each turn does one slow thing.
 
@@ -42,13 +45,14 @@ def addViewNodes(views, rows, store, examName):
     list of vtkMRMLScalarVolumeNode
         In the order of `views`. If the generator is closed or fails before its end, the nodes made so far are removed.
     """
-    nodes, folder = [], examnodes.makeFolder(examName)
+    nodes, folder, depth = [], examnodes.makeFolder(examName), _freeDepth()
     try:
         for view, row in zip(views, rows):
             node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", nodeName(view, examName))
+            matrix = Geometry.from_json(row["geometry"]).ijk_to_ras
+            matrix[2, 3] += depth + PLANE_DISTANCE_MM * len(nodes)
             nodes.append(node)
-            geometry = Geometry.from_json(row["geometry"])
-            node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(geometry.ijk_to_ras))
+            node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(matrix))
             labelNode(node, view)
             tone = row["tone"]
             display = examnodes.addDisplay(node, (tone["window"], tone["level"]))
@@ -134,6 +138,12 @@ def applyTone(node, tone):
         display.SetAndObserveColorNodeID(_rampOf(tone["curve"], node.GetName()).GetID())
     else:
         display.SetDefaultColorMap()
+
+
+def _freeDepth():
+    """Return the first plane (S, mm) behind all mammograms in the scene."""
+    nodes = [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if node.GetAttribute(RECORD)]
+    return max((node.GetOrigin()[2] + PLANE_DISTANCE_MM for node in nodes), default=0.0)
 
 
 def _rampOf(curve, name):

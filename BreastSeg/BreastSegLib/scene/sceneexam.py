@@ -112,14 +112,18 @@ class SceneResult:
 
     Parameters
     ----------
-    node : vtkMRMLSegmentationNode
+    node : vtkMRMLSegmentationNode or None
+        The first one, where each mammogram has its own.
     lesions : tuple of dict
-        As the worker reports its components, largest first.
+        As the worker reports its components, largest first. For mammograms, view after view, with ``place`` (which
+        view), ``title`` (what people read for it) and ``image`` (its volume node).
     notes : tuple of str
     record : dict
         The run record.
     timings : dict of str to float
         Seconds of each stage.
+    nodes : tuple of vtkMRMLSegmentationNode
+        All that show the result; `node` alone when not given.
     """
 
     node: object
@@ -127,6 +131,10 @@ class SceneResult:
     notes: tuple
     record: dict
     timings: dict
+    nodes: tuple = ()
+
+    def __post_init__(self):
+        object.__setattr__(self, "nodes", tuple(self.nodes) or ((self.node,) if self.node is not None else ()))
 
 
 def motionText(row):

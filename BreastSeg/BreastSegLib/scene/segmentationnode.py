@@ -60,13 +60,13 @@ def piecesOf(mask, geometry, labels, components):
     """
     if not mask.any():
         return []
-    pieces, outer = [], _boundingBox(mask)
+    pieces, outer = [], boundingBox(mask)
     box = np.asarray(mask[outer])
     for value in range(1, int(box.max()) + 1):
         own = box == value
         if not own.any():
             continue
-        name, inner = labels.get(value, "mass"), _boundingBox(own)
+        name, inner = labels.get(value, "mass"), boundingBox(own)
         array = own[inner].astype(np.uint8)
         offset = tuple(part.start + shift.start for part, shift in zip(inner, outer))
         if len(components) > 1:
@@ -76,7 +76,7 @@ def piecesOf(mask, geometry, labels, components):
     return sorted(pieces, key=lambda piece: -int(piece.array.sum()))
 
 
-def addSegmentation(mask, geometry, reference, *, name, labels, components=(), provenance=None):
+def addSegmentation(mask, geometry, reference, *, name, labels, components=(), provenance=None, surface=True):
     """Add a segmentation node with one segment for each lesion. A generator: each turn does one slow thing.
 
     Parameters
@@ -93,6 +93,8 @@ def addSegmentation(mask, geometry, reference, *, name, labels, components=(), p
         See `piecesOf`.
     provenance : dict of str to str, optional
         Written as node attributes ``BreastSeg.<key>``; no patient data.
+    surface : bool
+        Make a closed surface for the 3D view; of no use for one slice.
 
     Yields
     ------
@@ -111,7 +113,7 @@ def addSegmentation(mask, geometry, reference, *, name, labels, components=(), p
         node.SetReferenceImageGeometryParameterFromVolumeNode(reference)
         node.CreateDefaultDisplayNodes()
         display = node.GetDisplayNode()
-        display.SetVisibility3D(True)
+        display.SetVisibility3D(surface)
         display.SetOpacity2DFill(FILL_OPACITY)
         display.SetOpacity2DOutline(1.0)
         node.GetSegmentation().SetSourceRepresentationName(BINARY_LABELMAP)
@@ -122,15 +124,56 @@ def addSegmentation(mask, geometry, reference, *, name, labels, components=(), p
         for piece in pieces:
             node.GetSegmentation().AddSegment(_segmentOf(piece, geometry, node))
             yield "segment"
-        if pieces:
+        if pieces and surface:
             node.CreateClosedSurfaceRepresentation()
         yield "surface"
     except BaseException:
         # GeneratorExit included: a cancelled run leaves no half-filled segmentation behind.
-        if slicer.mrmlScene.IsNodePresent(node):
-            slicer.mrmlScene.RemoveNode(node)
+        remove(node)
         raise
     return node
+
+
+def addBeforeCleanup(raw, mask, node, geometry, reference, labels):
+    """Add a hidden segmentation of the mask as it was before its clean-up, beside the result. A generator.
+
+    Parameters
+    ----------
+    raw, mask : numpy.ndarray
+        uint8, (z, y, x), on the same grid: before and after.
+    node : vtkMRMLSegmentationNode
+        The result.
+    geometry, reference, labels
+        As for `addSegmentation`.
+
+    Yields
+    ------
+    str
+        What was done.
+
+    Returns
+    -------
+    vtkMRMLSegmentationNode or None
+        None when the clean-up changed nothing. One segment for each label.
+    """
+    if np.array_equal(raw, mask):
+        return None
+    name = _("{name} before clean-up").format(name=node.GetName())
+    before = yield from addSegmentation(raw, geometry, reference, name=name, labels=labels, surface=False)
+    display = before.GetDisplayNode()
+    display.SetVisibility(False)
+    # An outline alone, so that both can be compared when it is shown.
+    display.SetOpacity2DFill(0.0)
+    return before
+
+
+def remove(node):
+    """Remove a segmentation node with its display node, if it is still in the scene."""
+    if slicer.mrmlScene.IsNodePresent(node):
+        display = node.GetDisplayNode()
+        slicer.mrmlScene.RemoveNode(node)
+        if display is not None and slicer.mrmlScene.IsNodePresent(display):
+            slicer.mrmlScene.RemoveNode(display)
 
 
 def segmentName(label, side, number=None):
@@ -151,7 +194,8 @@ def hide(node):
         node.GetDisplayNode().SetVisibility(False)
 
 
-def _boundingBox(mask):
+def boundingBox(mask):
+    """Return the smallest slices (z, y, x) that hold all of a mask that is not empty."""
     return tuple(
         slice(int(found[0]), int(found[-1]) + 1)
         for found in (np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3))
@@ -165,7 +209,7 @@ def _split(name, array, offset, rows, geometry):
     pieces = []
     for number in range(1, int(parts.max()) + 1):
         own = parts == number
-        box = _boundingBox(own)
+        box = boundingBox(own)
         start = tuple(part.start + shift for part, shift in zip(box, offset))
         centre = [float(values.mean()) + shift for values, shift in zip(np.nonzero(own), offset)]
         position = geometry.ijk_to_lps @ [*centre[::-1], 1.0]

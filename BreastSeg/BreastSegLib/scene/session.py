@@ -8,7 +8,7 @@ from pathlib import Path
 import slicer
 
 from ..inference.client import WorkerClient
-from . import examflow
+from . import examflow, previewflow
 
 
 class Session:
@@ -61,6 +61,11 @@ class Session:
         """Return the turns of `examflow.segmentExam` for a loaded exam."""
         client = self._worker()
         return examflow.segmentExam(client, exam, client.folder, report, **options)
+
+    def prepareExam(self, exam, report, **options):
+        """Return the turns of `previewflow.prepareExam` for a loaded exam."""
+        client = self._worker()
+        return previewflow.prepareExam(client, exam, client.folder, report, **options)
 
     def forgetExam(self, exam):
         """Delete the arrays of an exam; its nodes stay, and it is read from them when it is needed again."""

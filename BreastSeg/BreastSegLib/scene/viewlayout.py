@@ -2,6 +2,9 @@
 
 import slicer
 
+from . import previewlayout
+from .sliceplanes import setPlane
+
 FORMER_LAYOUT = "BreastSeg.FormerLayout"
 VIEW = "Red"
 
@@ -16,6 +19,7 @@ def showInSingleView(node):
     manager = slicer.app.layoutManager()
     if manager is None:
         return
+    previewlayout.leave()
     layouts = slicer.vtkMRMLLayoutNode
     layout = manager.layoutLogic().GetLayoutNode()
     if layout.GetViewArrangement() != layouts.SlicerLayoutOneUpRedSliceView:
@@ -30,7 +34,6 @@ def showInSingleView(node):
     composite.SetBackgroundVolumeID(node.GetID())
     composite.SetForegroundVolumeID(None)
     composite.SetLabelVolumeID(None)
-    # Set outright, not by the name "Axial": the user may have chosen the orientations that mirror left and right.
     setPlane(sliceNode, node)
     logic.FitSliceToAll()
     sliceNode.UpdateMatrices()
@@ -41,6 +44,7 @@ def leaveSingleView():
     manager = slicer.app.layoutManager()
     if manager is None:
         return
+    previewlayout.leave()
     layout = manager.layoutLogic().GetLayoutNode()
     former = layout.GetAttribute(FORMER_LAYOUT)
     layout.RemoveAttribute(FORMER_LAYOUT)
@@ -51,17 +55,3 @@ def leaveSingleView():
     widget = manager.sliceWidget(VIEW)
     if widget is not None:
         widget.mrmlSliceNode().SetOrientationToDefault()
-
-
-def setPlane(sliceNode, node):
-    """Lay a slice view into the plane of a one-slice volume, as Slicer's axial view sees it, the patient's right left.
-
-    The mammograms' geometry is made so that they stand upright then.
-    """
-    bounds = [0.0] * 6
-    node.GetRASBounds(bounds)
-    matrix = sliceNode.GetSliceToRAS()
-    matrix.DeepCopy((-1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1))
-    for axis in range(3):
-        matrix.SetElement(axis, 3, (bounds[2 * axis] + bounds[2 * axis + 1]) / 2)
-    sliceNode.UpdateMatrices()

@@ -2,7 +2,7 @@
 
 from .exam import MammographyExam, MammographyScan, arrange
 from .reading import describe_views, read_views
-from .store import load_views, save_views
+from .store import holds_views, load_views, save_views
 from .tones import tone_of
 from .view import View, Window
 
@@ -13,6 +13,7 @@ __all__ = [
     "Window",
     "arrange",
     "describe_views",
+    "holds_views",
     "load_views",
     "read_views",
     "save_views",

@@ -49,6 +49,13 @@ def save_views(exam, folder):
     return rows
 
 
+def holds_views(folder):
+    """Return whether a folder was written by `save_views`."""
+    path = Path(folder) / "exam.json"
+    record = read_json(path) if path.is_file() else None
+    return isinstance(record, dict) and record.get("format") == FORMAT
+
+
 def load_views(folder):
     """Return the `MammographyExam` of a folder written by `save_views`, its arrays memory-mapped read-only.
 

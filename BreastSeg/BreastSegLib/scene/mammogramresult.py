@@ -1,0 +1,118 @@
+"""The masks of mammograms as segmentation nodes, each over its own view, and their lesions."""
+
+import numpy as np
+
+from ..errors import BadInput
+from ..volume import Geometry
+from . import fromnodes, mammogramnodes, segmentationnode
+from .texts import _
+
+SIDES = {"L": "left", "R": "right"}
+
+
+def addResults(rows, exam, labels, provenance):
+    """Add one segmentation node for each view that was segmented. A generator: each turn does one slow thing.
+
+    Where the clean-up changed a mask, a hidden node beside it shows what it was before.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        ``views`` of the worker's answer.
+    exam : SceneMammograms
+    labels : dict of int to str
+        Terminology term of each label value.
+    provenance : dict of str to str
+        Written as node attributes.
+
+    Yields
+    ------
+    int
+        Number of views that are done.
+
+    Returns
+    -------
+    nodes : list of vtkMRMLSegmentationNode
+        One for each row.
+    lesions : list of dict
+        See `SceneResult`.
+
+    If the generator is closed or fails before its end, the nodes made so far are removed.
+    """
+    nodes, hidden, lesions = [], [], []
+    try:
+        for row in rows:
+            place, own = int(row["index"]), Geometry.from_json(row["geometry"])
+            node, view = exam.nodes[place], exam.views[place]
+            mask = np.load(row["mask"], mmap_mode="r")
+            geometry = fromnodes.geometryOf(node)
+            if mask.shape != geometry.shape:
+                raise BadInput(_("The mask has another size than the image"), node.GetName(), _("Load the exam again"))
+            found = lesionsOf(row.get("components", ()), view, place, own, geometry)
+            yield len(nodes)
+            turns = segmentationnode.addSegmentation(
+                mask,
+                geometry,
+                node,
+                name=_("{image} segmentation").format(image=node.GetName()),
+                labels=labels,
+                components=found,
+                provenance=provenance,
+                surface=False,
+            )
+            nodes.append((yield from _counted(turns, len(nodes))))
+            if row.get("raw"):
+                raw = np.load(row["raw"], mmap_mode="r")
+                turns = segmentationnode.addBeforeCleanup(raw, mask, nodes[-1], geometry, node, labels)
+                hidden.append((yield from _counted(turns, len(nodes))))
+            lesions += [{**lesion, "image": node} for lesion in found]
+            yield len(nodes)
+    except BaseException:
+        # GeneratorExit included: a cancelled run leaves nothing half done behind.
+        for made in (*nodes, *hidden):
+            segmentationnode.remove(made)
+        raise
+    return nodes, lesions
+
+
+def lesionsOf(components, view, place, own, geometry):
+    """Return the lesions of one view, largest first, where they lie in the scene.
+
+    Parameters
+    ----------
+    components : sequence of dict
+        As the worker reports them: ``voxels``, ``area_mm2`` (None where the pixel size is unknown), ``centroid_lps``
+        in the space of `own`, ``side``.
+    view : View
+    place : int
+        Which view of the exam it is.
+    own, geometry : Geometry
+        The image's grid as the worker knows it, and in the scene.
+    """
+    toScene = geometry.ijk_to_lps @ np.linalg.inv(own.ijk_to_lps)
+    rows = []
+    for component in sorted(components, key=lambda row: -row["voxels"]):
+        centre = (toScene @ [*component["centroid_lps"], 1.0])[:3]
+        row = {
+            **component,
+            "centroid_lps": [float(value) for value in centre],
+            # One image shows one breast: what is known of the view decides, also after a correction by hand.
+            "side": SIDES.get(view.laterality) or component.get("side"),
+            "place": place,
+            "title": mammogramnodes.viewTitle(view),
+        }
+        rows.append(row)
+    return rows
+
+
+def _counted(turns, done):
+    while True:
+        try:
+            next(turns)
+        except StopIteration as end:
+            return end.value
+        try:
+            yield done
+        except BaseException:
+            turns.close()
+            raise
