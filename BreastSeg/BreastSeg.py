@@ -276,7 +276,33 @@ class BreastSegLogic(ScriptedLoadableModuleLogic):
 
         keeping.keep(self.getParameterNode(), exam)
 
-    def segment(self, exam, model="demo-dce", device="auto", mirroring=False, cleanup=True, onProgress=None):
+    def preview(self, exam, recipe, regions=(), onProgress=None):
+        """Prepare a loaded exam as a recipe says, show the channels beside it, and wait for them.
+
+        Parameters
+        ----------
+        exam : BreastSegLib.scene.sceneexam.SceneExam or SceneMammograms
+        recipe : str or Path
+            Name of a recipe, or its file.
+        regions : sequence of dict
+            As for `segment`.
+        onProgress : callable, optional
+
+        Returns
+        -------
+        BreastSegLib.scene.previewnodes.Preview
+            ``BreastSegLib.scene.previewflow.hidePreview`` takes it away again.
+
+        Raises
+        ------
+        BreastSegLib.errors.BreastSegError
+        """
+        turns = self.session.prepareExam(exam, onProgress or _ignore, recipe=str(recipe), regions=regions)
+        return self.wait(turns)
+
+    def segment(
+        self, exam, model="demo-dce", device="auto", mirroring=False, cleanup=True, onProgress=None, regions=()
+    ):
         """Load an exam unless it is loaded, run a model on it, and wait for the result; the window stays alive.
 
         Parameters
@@ -290,11 +316,15 @@ class BreastSegLogic(ScriptedLoadableModuleLogic):
         mirroring, cleanup : bool
         onProgress : callable, optional
             ``onProgress(stage, done, total, secondsLeft)``.
+        regions : sequence of dict
+            Of mammograms, for models that look at regions around lesions: ``{"view": "LCC", "box": [x0, y0, x1, y1]}``
+            or ``{"view": "LCC", "point": [x, y], "size_mm": 40}``, in pixel indices.
 
         Returns
         -------
         vtkMRMLSegmentationNode
-            Lesions, notes, run record and timings are in ``logic.result``.
+            Of mammograms that of the first view; ``logic.result.nodes`` has all. Lesions, notes, run record and timings
+            are in ``logic.result``.
 
         Raises
         ------
@@ -304,9 +334,8 @@ class BreastSegLogic(ScriptedLoadableModuleLogic):
 
         found = find_model(str(model), verify=False)  # the worker compares the checksums
         loaded = exam if hasattr(exam, "store") else self.loadExam(exam, onProgress)
-        turns = self.session.segmentExam(
-            loaded, onProgress or _ignore, model=found, device=device, tta=mirroring, cleanup=cleanup
-        )
+        options = {"device": device, "tta": mirroring, "cleanup": cleanup, "regions": regions}
+        turns = self.session.segmentExam(loaded, onProgress or _ignore, model=found, **options)
         self.result = self.wait(turns)
         return self.result.node
 

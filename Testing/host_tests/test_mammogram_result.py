@@ -170,6 +170,34 @@ def parentName(node):
     return hierarchy.GetItemName(hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)))
 
 
+def test_a_mask_is_seen_on_its_own_image_only(scene, layout, tmp_path):  # noqa: F811
+    from BreastSegLib.scene import regionnodes, viewlayout
+
+    exam = addExam(tmp_path / "exam", [view(), view("R")])
+    drain(run(AnsweringClient(answering({0: blob((100, 200, 50, 150)), 1: blob()})), exam, tmp_path)[0])
+    node = regionnodes.addBox(exam, 0)
+    node.SetCenterWorld(*rasOf(exam, 0, 100, 150))
+    node.SetSize(16.0, 16.0, 1.0)
+    viewlayout.showInSingleView(exam.nodes[0])
+    assert coloured() > 200
+    viewlayout.showInSingleView(exam.nodes[1])
+    assert coloured() == 0
+
+
+def coloured():
+    """Return how many pixels of the red view are not grey."""
+    from Host import application
+    from Host.screenshots import _imageOfSize
+
+    image = _imageOfSize(application.current().layoutManager.sliceWidget("Red").sliceView(), (300, 300))
+    count = 0
+    for y in range(image.height()):
+        for x in range(image.width()):
+            color = image.pixelColor(x, y)
+            count += max(color.red(), color.green(), color.blue()) - min(color.red(), color.green(), color.blue()) > 20
+    return count
+
+
 def test_the_worker_gets_the_views_as_corrected_and_the_regions(scene, layout, tmp_path):  # noqa: F811
     from BreastSegLib.scene import mammogramnodes
 

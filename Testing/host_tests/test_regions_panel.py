@@ -174,7 +174,8 @@ def test_a_chosen_box_is_resized_with_the_mouse(ui, box, exam):  # noqa: F811
     turn()
     after = box.regions(exam)[0]["box"]
     np.testing.assert_allclose(after, [*before[:2], 130, 190], atol=2 * mouse.pixel / SPACING + 1)
-    assert bounds(markups()[0])[4:] == pytest.approx([-0.5, 0.5]), "still flat"
+    depth = exam.nodes[0].GetOrigin()[2]
+    assert bounds(markups()[0])[4:] == pytest.approx([depth - 0.5, depth + 0.5]), "still flat"
     assert rows(ui)[0].endswith(f"{(after[2] - after[0]) * SPACING:.0f} × {(after[3] - after[1]) * SPACING:.0f} mm")
 
 
@@ -249,11 +250,11 @@ def test_the_square_around_a_point_is_drawn_and_goes_with_it(ui, box, exam):  # 
     (frame,) = slicer.util.getNodesByClass(regionnodes.BOX)
     x, y = box.regions(exam)[0]["point"]
     middle = rasOf(exam, 0, x, y)
-    expected = [middle[0] - 6, middle[0] + 6, middle[1] - 6, middle[1] + 6, -0.5, 0.5]
+    expected = [middle[0] - 6, middle[0] + 6, middle[1] - 6, middle[1] + 6, middle[2] - 0.5, middle[2] + 0.5]
     assert bounds(frame) == pytest.approx(expected, abs=1e-3)
     assert frame.GetHideFromEditors() and not frame.GetSaveWithScene() and frame.GetLocked() and len(rows(ui)) == 1
     ui.regionSizeSpin.setValue(20.0)
-    point.SetNthControlPointPositionWorld(0, middle[0] + 3, middle[1], 0.0)
+    point.SetNthControlPointPositionWorld(0, middle[0] + 3, middle[1], middle[2])
     turn()
     assert bounds(frame)[:2] == pytest.approx([middle[0] - 7, middle[0] + 13], abs=1e-3)
     ui.regionRemoveButton.click()

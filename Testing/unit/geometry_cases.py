@@ -56,7 +56,7 @@ def geometries(draw, sizes=(2, 9), oblique=True):
     matrix = draw(st.sampled_from(signed_permutations()))
     if oblique:
         for axis in range(3):
-            matrix = rotation(draw(st.floats(-25, 25)), axis) @ matrix
+            matrix = rotation(round(draw(st.floats(-25, 25)), 6), axis) @ matrix
     shape = tuple(draw(st.integers(*sizes)) for _ in range(3))
     spacing = tuple(draw(st.sampled_from((0.5, 0.7, 1.0, 1.3, 2.0, 3.5))) for _ in range(3))
     origin = tuple(draw(st.floats(-300, 300)) for _ in range(3))

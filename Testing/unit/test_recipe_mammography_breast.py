@@ -63,10 +63,11 @@ def test_the_mask_equals_the_published_steps_done_one_after_the_other_with_scipy
         at_edge = hole[0].any() or hole[-1].any() or hole[:, 0].any() or hole[:, -1].any()
         if not at_edge and hole.sum() <= 0.01 * hole.size:
             tissue |= hole
-    core = ndimage.binary_erosion(tissue, CROSS, iterations=30)
+    core = ndimage.binary_erosion(tissue, CROSS, iterations=30, border_value=1)
     labels, _ = ndimage.label(core)
     core = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
-    closed = ndimage.binary_closing(core, CROSS, iterations=5)
+    closed = ndimage.binary_dilation(core, CROSS, iterations=5)
+    closed = ndimage.binary_erosion(closed, CROSS, iterations=5, border_value=1)
     np.testing.assert_array_equal(found.mask, ndimage.binary_dilation(closed, CROSS, iterations=30))
 
 
@@ -178,7 +179,7 @@ def test_one_pixel_wide_images_and_no_iterations_are_answered():
     strip = np.r_[np.zeros(300), np.full(200, 900)].astype(np.float32)
     for image in (strip[None], strip[:, None]):
         found = breast.find_breast(image)
-        assert found.found and "0 instead of 100" in found.note
+        assert found.found and not found.note
         np.testing.assert_array_equal(found.mask.ravel(), strip > 0)
         assert not breast.find_breast(image, iterations=0).note
 

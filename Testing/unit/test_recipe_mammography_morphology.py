@@ -1,5 +1,7 @@
 """Erosion and dilation of masks in a few passes, against scipy's iterated operations."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from BreastSegLib.errors import BadInput
@@ -12,6 +14,10 @@ from scipy import ndimage
 STRUCTURES = {"cross": ndimage.generate_binary_structure(2, 1), "square": np.ones((3, 3), bool)}
 PAIRS = {
     "erode": (morphology.erode, ndimage.binary_erosion),
+    "erode, tissue outside": (
+        partial(morphology.erode, outside=True),
+        partial(ndimage.binary_erosion, border_value=1),
+    ),
     "dilate": (morphology.dilate, ndimage.binary_dilation),
     "close": (morphology.close, ndimage.binary_closing),
 }

@@ -31,7 +31,8 @@ def test_whole_decimals_are_pixel_numbers():
 
 
 @pytest.mark.parametrize(
-    "box", [(1, 2, 3), (1, 2, 3, 4.5), "1234x", None, (1, 2, 3, float("nan")), (1, 2, 3, float("inf")), (1, 2, 3, "x"), 7]
+    "box",
+    [(1, 2, 3), (1, 2, 3, 4.5), "1234x", None, (1, 2, 3, float("nan")), (1, 2, 3, float("inf")), (1, 2, 3, "x"), 7],
 )
 def test_a_box_is_four_whole_numbers(box):
     with pytest.raises(BadInput, match="not four whole pixel numbers"):
@@ -91,7 +92,9 @@ ANYTHING = st.one_of(
 @given(
     st.one_of(
         ANYTHING,
-        st.dictionaries(st.sampled_from(["box", "point", "size", "size_mm", "view", "exact", "x"]), ANYTHING, max_size=4),
+        st.dictionaries(
+            st.sampled_from(["box", "point", "size", "size_mm", "view", "exact", "x"]), ANYTHING, max_size=4
+        ),
     )
 )
 def test_any_json_is_a_region_or_one_line(record):
@@ -145,7 +148,10 @@ def test_the_square_by_hand():
     assert square_around((20, 30, 30, 50), 0.25, (100, 100)) == (10, 25, 40, 55)
     assert square_around((0, 30, 10, 50), 0.25, (100, 100)) == (0, 25, 30, 55)
     assert square_around((92, 92, 98, 99), 0.5, (100, 100)) == (86, 86, 100, 100)
-    assert square_around((40, 40, 41, 41), 0, (100, 100))[2] - square_around((40, 40, 41, 41), 0, (100, 100))[0] == SMALLEST
+    assert (
+        square_around((40, 40, 41, 41), 0, (100, 100))[2] - square_around((40, 40, 41, 41), 0, (100, 100))[0]
+        == SMALLEST
+    )
 
 
 @given(
@@ -169,7 +175,7 @@ def test_the_square_holds_what_of_the_box_is_inside(height, width, margin, corne
     assert bottom >= min(y0 + h, height)
     for low, high, size in ((left, right, width), (top, bottom, height)):
         if high - low <= size:
-            assert 0 <= low
+            assert low >= 0
             assert high <= size
 
 

@@ -28,7 +28,7 @@ class RegionBox(VTKObservationMixin):
     def __init__(self, ui, onChanged):
         VTKObservationMixin.__init__(self)
         self._ui, self._onChanged = ui, onChanged
-        self._exam, self._needed, self._enabled = None, True, True
+        self._exam, self._needed = None, True
         self._found = self._shown = self._watched = ()
         self._pending = self._told = None
         self._filling = self._framed = False
@@ -97,7 +97,6 @@ class RegionBox(VTKObservationMixin):
 
     def setEnabled(self, enabled):
         """Let the user change the regions, or not."""
-        self._enabled = enabled
         if not enabled:
             self._leaveOff()
         self._ui.regionFrame.setEnabled(enabled)

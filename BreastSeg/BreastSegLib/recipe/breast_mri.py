@@ -252,14 +252,20 @@ def _single(skin, sx):
 
 
 def _fine(levels, volume, threshold):
-    """Return the mask on the volume's grid: all of level 2, and of level 1 what is brighter than the threshold."""
+    """Return the mask on the volume's grid: all of level 2, and of level 1 what is brighter than the threshold.
+
+    Single voxels and pairs of level 1 in a slice are noise.
+    """
     shape = volume.array.shape
     lines = [_lines(n, m) for n, m in zip(shape, levels.shape)]
     mask = np.empty(shape, bool)
     planes = np.einsum("yj,kji,xi->kyx", lines[1], levels, lines[2], optimize=True).astype(np.float32)
     for k, weights in enumerate(lines[0]):
         plane = sum(weights[j] * planes[j] for j in np.flatnonzero(weights))
-        mask[k] = (plane > 1.5) | ((plane > 0.5) & (volume.array[k] >= threshold))
+        sure = plane > 1.5
+        bright = sure | ((plane > 0.5) & (volume.array[k] >= threshold))
+        share = ndimage.uniform_filter(bright.astype(np.float32), 3)
+        mask[k] = sure | (bright & (share > 0.3))
     return mask
 
 

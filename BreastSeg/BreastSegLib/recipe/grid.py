@@ -1,11 +1,15 @@
 """Target grids and resampling between them (SimpleITK)."""
 
 import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import SimpleITK as sitk
 
+from ..errors import BadInput
 from ..volume import Geometry, Volume
+from .labels import axes_between
 
 INTERPOLATORS = {"linear": sitk.sitkLinear, "bspline": sitk.sitkBSpline, "nearest": sitk.sitkNearestNeighbor}
 
@@ -83,6 +87,15 @@ def resample(volume, geometry, interpolation="linear", outside=0.0, out=None):
     same = volume if volume.geometry == geometry else _turn(volume, geometry)
     if same is not None:
         return same if out is None else _written(out, same.array, geometry)
+    if interpolation == "linear" and volume.array.dtype == np.float32:
+        try:
+            pairs = axes_between(volume.geometry, geometry)
+        except BadInput:
+            pairs = None
+        if pairs is not None:
+            out = np.empty(geometry.shape, np.float32) if out is None else out
+            _linear(volume.array, pairs, outside, out)
+            return Volume(out, geometry)
     result = sitk.Resample(
         volume.to_sitk(),
         geometry.shape[::-1],
@@ -96,6 +109,55 @@ def resample(volume, geometry, interpolation="linear", outside=0.0, out=None):
     if out is not None:
         return _written(out, sitk.GetArrayViewFromImage(result), geometry)
     return Volume(sitk.GetArrayFromImage(result), geometry)
+
+
+def _linear(array, pairs, outside, out):
+    """Interpolate linearly between grids with parallel axes, slice by slice: as SimpleITK, but several times faster.
+
+    An axis at a time needs two values for each voxel instead of eight, and no copy of the images.
+    """
+    order = np.argsort([pair.source for pair in pairs])  # the source is read in the order in which it lies in memory
+    out, pairs = out.transpose(order), [pairs[axis] for axis in order]
+    (first, second, share, inside), rows, columns = (_neighbours(pair) for pair in pairs)
+    kept = np.ix_(rows[3], columns[3])
+    whole = rows[3].all() and columns[3].all()
+
+    def fill(numbers):
+        for number in numbers:
+            if not inside[number]:
+                out[number] = outside
+                continue
+            part = _between(array[first[number]], array[second[number]], share[number])
+            part = _between(part[rows[0]], part[rows[1]], rows[2][:, None])
+            part = _between(part.take(columns[0], axis=1), part.take(columns[1], axis=1), columns[2])
+            if whole:
+                out[number] = part
+            else:
+                out[number] = outside
+                out[number][kept] = part[kept]
+
+    threads = min(os.cpu_count() or 1, 8)
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(fill, np.array_split(np.arange(len(out)), 4 * threads)))
+
+
+def _neighbours(pair):
+    """Return the source voxels before and after each target voxel, the share of the latter, and which are inside.
+
+    A centre on the far border is outside, as for SimpleITK.
+    """
+    places = pair.places
+    inside = (places >= -0.5 - 1e-6) & (places < pair.count - 0.5 - 1e-6)
+    places = np.clip(places, 0, pair.count - 1)
+    first = np.floor(places).astype(np.intp)
+    return first, np.minimum(first + 1, pair.count - 1), (places - first).astype(np.float32), inside
+
+
+def _between(first, second, share):
+    result = second - first
+    result *= share
+    result += first
+    return result
 
 
 def _written(out, array, geometry):

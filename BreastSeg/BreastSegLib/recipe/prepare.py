@@ -155,7 +155,9 @@ def _check_finite(array, name):
         if all(np.isfinite(block.sum()) or np.isfinite(block).all() for block in blocks(array)):
             return
     raise BadInput(
-        "The image holds values that are not numbers (NaN or infinite)", f"channel {name}", "Repair or replace the file"
+        "The image holds values that are not numbers (NaN or infinite)",
+        f"channel {name}",
+        "Repair or replace the file",
     )
 
 

@@ -164,7 +164,9 @@ def describe_recipe(recipe):
     if recipe.modality == "any":
         lines.append("Every image as it is: no resampling, no change of values")
     if recipe.channels:
-        sources = ", ".join(f"{name} = {source.text}" for name, source in recipe.channels)
+        sources = ", ".join(
+            name if name == source.text else f"{name} = {source.text}" for name, source in recipe.channels
+        )
         lines += describe_steps(recipe.phases, "phases") + [f"Channels: {sources}", _grid_line(recipe.grid)]
         if recipe.slices != ALL:
             lines.append("Slices that are blank in all channels are left out")

@@ -8,6 +8,7 @@ from ..errors import BadInput
 from ..files import read_json
 
 TABLE = Path(__file__).resolve().parents[2] / "Resources" / "recipe_steps.json"
+UNITS = {"percent": " %", "mm": " mm", "mm2": " mm²", "mm3": " mm³"}
 GROUPS = ("phases", "intensity", "mammography", "cleanup")
 
 
@@ -143,7 +144,7 @@ def describe_steps(steps, group):
     kinds, lines = step_kinds(group), []
     for step in steps:
         kind = kinds[step["step"]]
-        figures = ", ".join(f"{key.replace('_', ' ')} {_plain(step[key])}" for key in kind.parameters)
+        figures = ", ".join(_figure(key, step[key]) for key in kind.parameters)
         lines.append(f"{kind.title}{f' ({figures})' if figures else ''}: {kind.text}")
     return lines
 
@@ -237,5 +238,10 @@ def _check_place(kind, before, name, where):
         )
 
 
-def _plain(value):
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def _figure(name, value):
+    """Return a parameter for people: ``margin 50``, ``low 2 %``, ``point size 40 mm``."""
+    words, number = name.split("_"), f"{value:g}" if isinstance(value, float) else str(value)
+    unit = UNITS.get(words[-1], "")
+    if unit:
+        words = words[:-1] or ["at least"]
+    return " ".join([*words, number]) + unit

@@ -16,8 +16,9 @@ from .texts import _
 
 RECORD, CURVE = "BreastSeg.ViewRecord", "BreastSeg.ToneCurve"
 # The files do not tell where a mammogram lies in the patient. Each gets a plane of its own, so that a mask or a region
-# on one can never be seen on another; far enough apart for the depth of any box that is drawn.
-PLANE_DISTANCE_MM = 300.0
+# on one can never be seen on another; far enough apart for the depth of any box that is drawn, and far above the
+# scanner's table, so that nothing of them is seen on a DCE exam in the same scene.
+FIRST_PLANE_MM, PLANE_DISTANCE_MM = 3000.0, 300.0
 
 
 def addViewNodes(views, rows, store, examName):
@@ -143,7 +144,7 @@ def applyTone(node, tone):
 def _freeDepth():
     """Return the first plane (S, mm) behind all mammograms in the scene."""
     nodes = [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if node.GetAttribute(RECORD)]
-    return max((node.GetOrigin()[2] + PLANE_DISTANCE_MM for node in nodes), default=0.0)
+    return max((node.GetOrigin()[2] + PLANE_DISTANCE_MM for node in nodes), default=FIRST_PLANE_MM)
 
 
 def _rampOf(curve, name):

@@ -54,6 +54,7 @@ def _newFrame(nodeId, point):
     frame.CreateDefaultDisplayNodes()
     display = frame.GetDisplayNode()
     display.SetSaveWithScene(False)
+    display.SetVisibility3D(False)
     display.SetHandlesInteractive(False)
     display.SetFillVisibility(False)
     display.SetPropertiesLabelVisibility(False)

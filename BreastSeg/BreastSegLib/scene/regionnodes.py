@@ -308,6 +308,7 @@ def _newNode(className, exam, place):
     display.SetColor(*COLOR)
     display.SetSelectedColor(*COLOR)
     display.SetActiveColor(*CHOSEN_COLOR)
+    display.SetVisibility3D(False)
     examnodes.putBeside(node, exam.nodes[place])
     return node
 

@@ -37,12 +37,12 @@ class Breast:
 def find_breast(image, level=0.05, iterations=100, element="cross"):
     """Find the breast as M3 does: threshold from the histogram, erosion, largest component, closing, dilation.
 
-    What lies outside the image counts as background, as in scipy's morphology unless told otherwise: bright edges of
-    a film that are narrower than twice the iterations go, and the chest wall comes back with the dilation. Corners
-    between chest wall and skin lose a little, as they do in the published method.
-
     Deviations and what M3 leaves open:
 
+    - The breast goes on beyond the edge of the frame, so what lies outside counts as tissue when it is eroded
+      (OpenCV's rule; scipy's is the other one). Else the erosion starts at the chest wall, too, and the dilation
+      leaves out the corners between chest wall and skin. Bright edges of a film that are narrower than the iterations
+      still go.
     - The closing is not carried out: its size is not published, and any closing by up to `iterations` changes nothing,
       because the dilation that follows makes the same mask of what was closed and of what was not.
     - Small holes of the tissue are filled before the erosion (`fill_holes`), which would widen each single dark pixel
@@ -96,7 +96,7 @@ def _opened(tissue, iterations, element):
     first = (0, None)
     steps = iterations
     while True:
-        core = morphology.erode(tissue, steps, element)
+        core = morphology.erode(tissue, steps, element, outside=True)
         mask = morphology.dilate(largest(core), steps, element)
         size = np.count_nonzero(mask)
         if size >= SMALLEST * mask.size:

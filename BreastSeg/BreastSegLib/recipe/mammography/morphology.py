@@ -7,11 +7,11 @@ from ...errors import BadInput
 ELEMENTS = ("cross", "square")
 
 
-def erode(mask, iterations, element="cross"):
-    """Erode a mask as often as asked for; what lies outside the image counts as background.
+def erode(mask, iterations, element="cross", outside=False):
+    """Erode a mask as often as asked for.
 
-    Equals ``scipy.ndimage.binary_erosion(mask, structure, iterations, border_value=0)`` pixel by pixel. (There, 0
-    iterations mean "until nothing changes"; here the mask stays as it is.)
+    Equals ``scipy.ndimage.binary_erosion(mask, structure, iterations, border_value=outside)`` pixel by pixel. (There,
+    0 iterations mean "until nothing changes"; here the mask stays as it is.)
 
     n iterations look at a diamond (cross) or a square of radius n. A square is a row and a column of 2n + 1 pixels;
     a diamond is one cross and two diagonals of n pixels. A line of any length takes log2 of its length passes,
@@ -25,6 +25,8 @@ def erode(mask, iterations, element="cross"):
         0 or more.
     element : {'cross', 'square'}
         4 neighbours, or 8.
+    outside : bool
+        Whether what lies outside the image counts as part of the mask.
 
     Returns
     -------
@@ -37,6 +39,8 @@ def erode(mask, iterations, element="cross"):
         If the mask has not two axes, the iterations are negative, or the element is not known.
     """
     mask, n = _checked(mask, iterations, element)
+    if outside:
+        return ~dilate(~mask, n, element)
     box = _box(mask)
     if n == 0 or box is None:
         return mask.copy()
