@@ -3,6 +3,8 @@
 Real worker.
 """
 
+import json
+
 import numpy as np
 import pytest
 from breastseg_fixtures import (  # noqa: F401
@@ -17,6 +19,7 @@ from breastseg_fixtures import (  # noqa: F401
     widget,
 )
 from BreastSegLib.panel import state
+from BreastSegLib.recipe.recipe import FOLDER
 from preview_fixtures import contents, fourViews, sliceState  # noqa: F401
 from test_breastseg_examstep import saveAndLoad
 from test_breastseg_panel import choose, role
@@ -157,6 +160,34 @@ def test_another_recipe_is_for_looking_only(panel, scene, dicom_sample):  # noqa
     panel.ui.segmentButton.click()
     finish(panel)
     assert panel.result.record["recipe"]["name"] == RECIPE
+    panel.recipeStep.hide()
+
+
+def test_a_recipe_file_of_the_users_own_is_previewed(panel, dicom_sample, tmp_path, monkeypatch):  # noqa: F811
+    import qt
+    import slicer
+
+    load(panel, dicom_sample / "exam")
+    panel.ui.recipeGroup.collapsed = False
+    record = json.loads((FOLDER / "single-phase-0002.json").read_text())
+    record |= {"name": "mine", "title": "Enhancement", "channels": [{"name": "pe", "source": "pe(post1)"}]}
+    path = tmp_path / "mine é.json"
+    monkeypatch.setattr(qt.QFileDialog, "getOpenFileName", lambda *arguments: str(path))
+    said = []
+    monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, **more: said.append(text))
+    path.write_text(json.dumps({**record, "grid": None}))
+    panel.ui.recipeFileButton.click()
+    assert "grid" in said[0] and "own file" not in texts(panel.ui.recipeBox)[-1], "a wrong file is not offered"
+    path.write_text(json.dumps(record))
+    panel.ui.recipeFileButton.click()
+    assert panel.ui.recipeBox.currentText == "Enhancement (own file)"
+    assert "pe = pe(post1)" in panel.ui.recipeStepsLabel.text
+    panel.ui.previewButton.click()
+    finish(panel)
+    assert [channel.name for channel in panel.recipeStep.preview.cases[0].channels] == ["pe"]
+    path.write_text((FOLDER / "ffdm-512.json").read_text())
+    panel.ui.recipeFileButton.click()
+    assert "another kind of exam" in said[1]
     panel.recipeStep.hide()
 
 

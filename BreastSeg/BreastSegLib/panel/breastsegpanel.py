@@ -171,14 +171,12 @@ class BreastSegPanel:
         if missing:
             self._say(missing, True)
             return
-        recipe, exam = self.recipeStep.recipe, self.examStep.exam
+        recipe, name, exam = self.recipeStep.recipe, self.recipeStep.nameOrFile, self.examStep.exam
         self.recipeStep.hide()
         self._start(
             "previewing",
             packages.toPrepare(recipe),
-            lambda: self.session.prepareExam(
-                exam, self._onProgress, recipe=recipe.name, regions=self._regions(recipe)
-            ),
+            lambda: self.session.prepareExam(exam, self._onProgress, recipe=name, regions=self._regions(recipe)),
             self._onPreview,
         )
 

@@ -3,8 +3,9 @@
 import logging
 
 import qt
+import slicer
 
-from ..errors import BreastSegError
+from ..errors import BadInput, BreastSegError
 from ..recipe import list_recipes, load_recipe
 from ..recipe.channels import problem_with
 from ..recipe.recipe import describe_recipe
@@ -33,10 +34,12 @@ class RecipeStep:
     def __init__(self, ui, onPreview, onChanged):
         self._ui, self._onChanged = ui, onChanged
         self._recipes, self._names, self._own, self._kind = {}, (), "", None
+        self._files = []
         self._exam, self._case, self._needed = None, None, False
         self.preview = None
         self._plot = ChartBox(ui.previewPlotFrame, PLOT)
         ui.recipeBox.connect("currentIndexChanged(int)", self._onRecipe)
+        ui.recipeFileButton.connect("clicked()", self._chooseFile)
         ui.previewButton.connect("clicked()", onPreview)
         ui.hidePreviewButton.connect("clicked()", self._onHide)
         ui.previewCaseBox.connect("activated(int)", self._onCase)
@@ -46,9 +49,13 @@ class RecipeStep:
     @property
     def recipe(self):
         """Recipe or None: the chosen recipe, or the one of the model; None when there is no model."""
+        return self._recipeOf(self.nameOrFile) if self.nameOrFile else None
+
+    @property
+    def nameOrFile(self):
+        """str: name of the chosen recipe, or its file if it is the user's own; '' when there is none."""
         index = self._ui.recipeBox.currentIndex
-        name = self._names[index] if 0 <= index < len(self._names) else ""
-        return self._recipeOf(name) if name else None
+        return self._names[index] if 0 <= index < len(self._names) else ""
 
     @property
     def modelsRecipe(self):
@@ -81,6 +88,25 @@ class RecipeStep:
         if place is not None:
             self._ui.recipeBox.setCurrentIndex(place)
         return place is not None
+
+    def addFile(self, path):
+        """Offer a recipe file of the user's, and choose it if it fits the loaded exam; it is read again each time.
+
+        Raises
+        ------
+        BadInput
+            If it is no recipe, or none for this kind of exam.
+        """
+        recipe = load_recipe(path)
+        if self._kind is not None and not recipe.fits(self._kind):
+            raise BadInput(_("The recipe is for another kind of exam"), recipe.name, _("Choose another recipe"))
+        path = str(path)
+        self._recipes[path] = recipe
+        if path not in self._files:
+            self._files.append(path)
+        self._listRecipes(self._kind, self._own, again=True)
+        self.chooseRecipe(path)
+        self._onChanged()
 
     def offer(self, exam, model):
         """Offer the recipes that fit the loaded exam, the model's first; the choice stays where it can."""
@@ -178,20 +204,22 @@ class RecipeStep:
                 self._recipes[name] = None
         return self._recipes[name]
 
-    def _listRecipes(self, kind, own):
-        if self._names and (own, kind) == (self._own, self._kind):
+    def _listRecipes(self, kind, own, again=False):
+        if self._names and (own, kind) == (self._own, self._kind) and not again:
             return
         box, former = self._ui.recipeBox, self._ui.recipeBox.currentIndex
         chosen = self._names[former] if former > 0 else ""
-        found = [recipe for recipe in map(self._recipeOf, list_recipes()) if recipe is not None]
-        found = [recipe for recipe in found if kind is None or recipe.fits(kind)]
+        found = [(name, self._recipeOf(name)) for name in (*list_recipes(), *self._files)]
+        found = [
+            (name, recipe) for name, recipe in found if recipe is not None and (kind is None or recipe.fits(kind))
+        ]
         self._own, self._kind = own, kind
-        self._names = (own, *(recipe.name for recipe in found))
+        self._names = (own, *(name for name, _recipe in found))
         wasBlocked = box.blockSignals(True)
         box.clear()
         box.addItem(_("The model's recipe ({name})").format(name=own) if own else _("The model's recipe"))
-        for place, recipe in enumerate(found, 1):
-            box.addItem(recipe.title)
+        for place, (name, recipe) in enumerate(found, 1):
+            box.addItem(_("{title} (own file)").format(title=recipe.title) if name in self._files else recipe.title)
             box.setItemData(place, _tooltip(recipe), qt.Qt.ToolTipRole)
         # The list shows whole titles; recipes may differ in the last word only.
         box.view().setMinimumWidth(box.view().sizeHintForColumn(0) + LIST_MARGIN)
@@ -245,6 +273,16 @@ class RecipeStep:
 
     def _onRecipe(self, index):
         self._onChanged()
+
+    def _chooseFile(self):
+        choices = _("Recipes (*.json)")
+        path = qt.QFileDialog.getOpenFileName(self._ui.recipeFileButton, _("Choose a recipe file"), "", choices)
+        if not path:
+            return
+        try:
+            self.addFile(path)
+        except BreastSegError as error:
+            slicer.util.errorDisplay(error.line, windowTitle=_("BreastSeg"))
 
     def _onHide(self):
         shown, kind = self._case.channels[0].original, self.preview.kind
