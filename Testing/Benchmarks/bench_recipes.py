@@ -119,8 +119,9 @@ def compare(options):
     threshold = next(step["threshold"] for step in case.record["steps"] if step["step"] == "breast-mask")
     pixels, images = mammogram.images[0].array[0], [volume.to_sitk() for volume in dynamic.volumes]
     theirs, ours = straightforward(pixels, threshold, 1), case.channels[0, 0]
-    same = theirs.shape == ours.shape and np.mean(np.abs(theirs - ours) < 1e-3)
-    print(f"mammogram: {100 * same:.2f} % of the pixels are the same both ways")
+    both = tuple(slice(min(n)) for n in zip(theirs.shape, ours.shape))
+    same = np.mean(np.abs(theirs[both] - ours[both]) < 1e-2)
+    print(f"mammogram: {theirs.shape} and {ours.shape} pixels, {100 * same:.2f} % of them the same both ways")
     rows = {
         "mammogram, 100 erosions and dilations": (straightforward, pixels, threshold),
         "mammogram, scipy's iterations=100": (straightforward, pixels, threshold, 1),

@@ -268,7 +268,7 @@ def test_the_order_of_steps_counts():
 
 def test_steps_in_words():
     lines = describe_steps(read("cleanup", {"step": "minimum-size", "mm3": 12.5}, {"step": "fill-holes"}), "cleanup")
-    assert lines[0].startswith("Minimum size (mm3 12.5, mm2 10, connectivity 3): ")
+    assert lines[0].startswith("Minimum size (at least 12.5 mm³, at least 10 mm², connectivity 3): ")
     assert lines[1].startswith("Fill holes: ")
 
 

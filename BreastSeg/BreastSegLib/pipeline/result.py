@@ -85,7 +85,7 @@ def restore_result(record, probabilities, report):
         report("Restoring", label - 1, len(probabilities))
         foreground.append(restore(record, probabilities[label]).array)
     geometry = Geometry.from_json(record["exam_geometry"])
-    chance = np.sum(foreground, axis=0, dtype=np.float32)
+    chance = np.clip(np.sum(foreground, axis=0, dtype=np.float32), 0, 1)  # labels are interpolated one by one
     strongest = np.argmax(foreground, axis=0).astype(np.uint8) + 1 if len(foreground) > 1 else np.uint8(1)
     winner = np.max(foreground, axis=0) if len(foreground) > 1 else chance
     raw = np.where(winner > 1 - chance, strongest, 0).astype(np.uint8)
