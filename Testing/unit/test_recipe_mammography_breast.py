@@ -184,6 +184,26 @@ def test_one_pixel_wide_images_and_no_iterations_are_answered():
         assert not breast.find_breast(image, iterations=0).note
 
 
+@pytest.mark.parametrize("share", [0.13, 0.6])
+@pytest.mark.parametrize("value", [16383.0, 65535.0])
+def test_padding_at_the_maximum_that_no_tag_marks_is_air(share, value):
+    image, truth = sample(5, "L", "CC", padding="none")
+    width = round(share * image.shape[1] / (1 - share))
+    padded = np.pad(image, ((0, 0), (0, width)), constant_values=value)
+    found = breast.find_breast(padded, iterations=12)
+    assert found.found and "padding" in found.note
+    assert dice(found.mask[:, : image.shape[1]], truth) > 0.95
+    assert not found.mask[:, image.shape[1] + 15 :].any()
+
+
+def test_saturated_tissue_is_no_padding():
+    image, truth = sample(5, "L", "CC", padding="none")
+    top = np.percentile(image[truth > 0], 85)
+    found = breast.find_breast(np.minimum(image, top), iterations=12)
+    assert found.found and not found.note
+    assert dice(found.mask, truth) > 0.95
+
+
 def test_a_tiny_mark_alone_is_no_breast():
     image = np.zeros((300, 200), np.float32)
     image[10:20, 10:30] = 4000

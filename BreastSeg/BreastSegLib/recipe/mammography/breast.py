@@ -11,6 +11,8 @@ from . import histogram, morphology
 SMALLEST = 0.01  # of the image: less is a mark, not a breast
 KEPT = 0.5  # of all tissue: less, and the erosion is too much for the breast
 HOLE = 0.01  # of the image: the largest hole that is filled
+PLATEAU = 0.02  # of the image at its very maximum …
+APART = 0.1  # … and so far above all other values, of their range: padding, not saturated tissue
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ def find_breast(image, level=0.05, iterations=100, element="cross"):
     - Small holes of the tissue are filled before the erosion (`fill_holes`), which would widen each single dark pixel
       of noise to a diamond of a few hundred pixels.
     - More than one background, or none (`histogram.threshold`).
+    - A plateau of many pixels at the maximum, far above all other values, is padding that no tag has told of.
     - The iterations are meant for full resolution. Where they leave less than half of the tissue, they are halved
       until they leave more, if they ever do, and `note` says so.
 
@@ -76,6 +79,9 @@ def find_breast(image, level=0.05, iterations=100, element="cross"):
     morphology.check(iterations, element)
     if not level > 0:
         raise BadInput("The level of the background is above 0", str(level))
+    padding = _padding(image)
+    if padding is not None:
+        image = np.where(padding, image.min(), image)
     counted = histogram.histogram(image)
     end = None if counted is None else histogram.threshold(counted, level)
     if end is None:
@@ -84,10 +90,24 @@ def find_breast(image, level=0.05, iterations=100, element="cross"):
     steps, mask = _opened(tissue, int(iterations), element)
     if mask is None:
         return _none(image, end)
-    note = ""
+    notes = []
     if steps != iterations:
-        note = f"The breast is small in pixels: {steps} instead of {iterations} steps of erosion were used."
-    return Breast(mask, end, True, note)
+        notes.append(f"The breast is small in pixels: {steps} instead of {iterations} steps of erosion were used.")
+    if padding is not None:
+        mask &= ~padding
+        notes.append(f"{100 * padding.mean():.0f} % of the image lie at its maximum and were taken for padding.")
+    return Breast(mask, end, True, " ".join(notes))
+
+
+def _padding(image):
+    """Return where an image holds a bright plateau far above all else, which no tag has called padding, or None."""
+    low, high = float(image.min()), float(image.max())
+    plateau = image == high
+    if not high > low or not PLATEAU <= plateau.mean() < 1:
+        return None
+    second = float(np.max(image, where=~plateau, initial=low))
+    # With two values only, the brighter one is all the tissue there is.
+    return plateau if second > low and high - second >= APART * (high - low) else None
 
 
 def _opened(tissue, iterations, element):
