@@ -77,7 +77,7 @@ def straightforward(image, threshold, passes=100):
 
     core = image > threshold
     for _ in range(passes):
-        core = ndimage.binary_erosion(core, iterations=100 // passes)
+        core = ndimage.binary_erosion(core, iterations=100 // passes, border_value=1)
     labels, count = ndimage.label(core)
     largest = labels == 1 + np.argmax(ndimage.sum_labels(core, labels, range(1, count + 1)))
     breast = largest
