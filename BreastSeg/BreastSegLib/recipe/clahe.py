@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import BadInput
 from .figures import blocks
 
+MOST = 1 << 28  # grey levels of all curves together: 512 MiB
 LEVELS = 1 << 14  # grey levels that the image is rounded to and that the curves end at
 
 
@@ -47,6 +48,7 @@ def equalize(array, kernel=0.125, clip_limit=0.01, bins=256):
     # Half a region before, half a one and what is missing to a whole number of regions behind.
     before = [k // 2 for k in size]
     behind = [-n % k + (k + 1) // 2 for n, k in zip(array.shape, size)]
+    _check_memory(array.shape, size, bins)
     binned = np.pad(_binned(array, bins), list(zip(before, behind)), mode="reflect")
     curves = _curves(binned, size, clip_limit, bins)
     result = np.empty(array.shape, np.uint16)
@@ -59,6 +61,18 @@ def equalize(array, kernel=0.125, clip_limit=0.01, bins=256):
         scaled -= np.float32(low)
         scaled /= np.float32(max(high - low, 1))
     return equal
+
+
+def _check_memory(shape, size, bins):
+    """Refuse regions so small that their curves fill the memory, and that would take hours."""
+    regions = [-(-n // k) + 3 for n, k in zip(shape, size)]
+    if np.prod(np.array(regions, float)) * bins > MOST:
+        edges = " × ".join(map(str, size[::-1]))
+        raise BadInput(
+            f"CLAHE cannot be done: regions of {edges} voxels with {bins} grey levels each need too much memory",
+            "recipe step clahe",
+            "Choose a larger kernel or fewer bins",
+        )
 
 
 def _binned(array, bins):
@@ -91,7 +105,7 @@ def _curves(binned, size, clip_limit, bins):
     counts = [n // k - 1 for n, k in zip(binned.shape, size)]
     voxels = int(np.prod(size))
     most = max(1, int(clip_limit * voxels)) if clip_limit > 0 else voxels
-    curves = np.empty((*counts, bins), np.int64)
+    curves = np.empty((*counts, bins), np.uint16)
     for index in np.ndindex(*counts):
         region = binned[tuple(slice(k // 2 + i * k, k // 2 + (i + 1) * k) for i, k in zip(index, size))]
         histogram = _clipped(np.bincount(region.ravel(), minlength=bins), most)

@@ -84,6 +84,8 @@ def prepare(recipe, exam, report=None, breast=False):
     for index, (name, (volume, used, extra)) in enumerate(zip(names, sources)):
         _within(report, corrected, 60)(STAGE, index, len(names))
         _check_finite(volume.array, name)
+        if recipe.intensity:
+            _check_varies(volume.array, name)
         resample(volume, geometry, recipe.grid.interpolation, out=channels[index])
         rows.append({"name": name, "phases": used, **extra})
     undo = [{"op": "resample", "from": exam.geometry.to_json(), "to": geometry.to_json()}]
@@ -159,6 +161,15 @@ def _check_finite(array, name):
         f"channel {name}",
         "Repair or replace the file",
     )
+
+
+def _check_varies(array, name):
+    """Refuse a constant channel here: a grid that reaches beyond the exam holds 0 there, and hides it."""
+    first = array.flat[0]
+    if all((block == first).all() for block in blocks(array)):
+        raise BadInput(
+            "The image is constant: every voxel has the same value", f"channel {name}", "Choose another phase or file"
+        )
 
 
 def _without_blank(rule, channels, geometry, undo):

@@ -241,8 +241,10 @@ def _check_fields(record, modality, where):
             f"Fields ({modality}): " + ", ".join(sorted(known)),
         )
     for name in TEXTS:
-        if not isinstance(record[name], str) or not record[name]:
+        if not isinstance(record[name], str) or not record[name].strip():
             raise BadInput(f"The recipe's {name} is not a text", where)
+        if not record[name].isprintable():
+            raise BadInput(f"The recipe's {name} is not one line of text", where, "Leave out line breaks and tabs")
 
 
 def _dce_fields(record, where):

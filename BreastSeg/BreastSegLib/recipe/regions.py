@@ -69,7 +69,7 @@ def read_region(record, spacing_of=None, point_size_mm=40.0):
     """
     if not isinstance(record, dict) or ("box" in record) == ("point" in record):
         raise BadInput("A region is a box or a point", str(record), "Give box: x0, y0, x1, y1, or point: x, y")
-    view = str(record.get("view", ""))
+    view = str(record.get("view") or "")
     if "box" in record:
         if not isinstance(record["box"], (list, tuple)):
             raise BadInput("A region's box is not four whole pixel numbers", str(record["box"]))
@@ -143,6 +143,33 @@ def square_around(box, margin, shape):
         raise BadInput("The region lies outside the image", f"{list(box)}, image {width} × {height}", "Draw it inside")
     x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, width), min(y1, height)
     edge = max(SMALLEST, int(round(max(x1 - x0, y1 - y0) * (1 + 2 * margin))))
+    left, top = _placed(x0, x1, edge, width), _placed(y0, y1, edge, height)
+    return left, top, left + edge, top + edge
+
+
+def square_of(box, shape):
+    """Return the square (x0, y0, x1, y1) that is given as a whole, moved into the image where it fits.
+
+    Its edge is the box's longer one, also at the border, but at most the image's longer one.
+
+    Parameters
+    ----------
+    box : tuple of int
+        Half-open, in pixels.
+    shape : tuple of int
+        (y, x) of the image.
+
+    Raises
+    ------
+    BadInput
+        If the middle of the box lies outside the image.
+    """
+    height, width = shape
+    x0, y0, x1, y1 = box
+    if not (-1 <= x0 + x1 <= 2 * width + 1 and -1 <= y0 + y1 <= 2 * height + 1):
+        middle = f"middle {(x0 + x1) // 2}, {(y0 + y1) // 2}; image {width} × {height}"
+        raise BadInput("The region lies outside the image", middle, "Draw it inside")
+    edge = max(SMALLEST, min(max(x1 - x0, y1 - y0), max(width, height)))
     left, top = _placed(x0, x1, edge, width), _placed(y0, y1, edge, height)
     return left, top, left + edge, top + edge
 

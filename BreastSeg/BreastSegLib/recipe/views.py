@@ -10,7 +10,7 @@ from ..exam.mammograms import MammographyExam
 from .mammography.picture import Picture
 from .mammography.steps import run_step
 from .prepare import STAGE, Prepared, prepare, record_head
-from .regions import read_region
+from .regions import Region, read_region
 
 
 def prepare_cases(recipe, exam, regions=(), report=None, breast=False):
@@ -99,15 +99,21 @@ def _by_view(recipe, exam, regions, only=None):
         )
     names, found = [view.name for view in exam.views], {}
     for one in regions:
-        region = read_region(one, _spacing_of(exam), _point_size(recipe)) if isinstance(one, dict) else one
-        if not region.view and len(names) == 1:
-            region = replace(region, view=names[0])
-        if region.view not in names:
-            raise BadInput(
-                f"A region is given for the view {region.view or '(none)'}", hint="The exam has " + ", ".join(names)
-            )
+        view = _view_of(one, names)
+        region = one if isinstance(one, Region) else read_region(one, _spacing_of(exam), _point_size(recipe))
+        region = replace(region, view=view)
         found.setdefault(names.index(region.view), []).append(region)
     return found
+
+
+def _view_of(region, names):
+    """Return the view that a region names, or the only one; told before the region's size, which depends on it."""
+    view = region.get("view") if isinstance(region, dict) else getattr(region, "view", "")
+    if not view and (len(names) == 1 or not isinstance(region, (dict, Region))):
+        return names[0]
+    if view not in names:
+        raise BadInput(f"A region is given for the view {view or '(none)'}", hint="The exam has " + ", ".join(names))
+    return view
 
 
 def _spacing_of(exam):
@@ -134,7 +140,7 @@ def _cases_of(recipe, exam, index, regions, report):
     steps = list(recipe.steps)
     cut = next((place for place, step in enumerate(steps) if step["step"] == "region"), len(steps))
     total, done = cut + (len(steps) - cut) * max(len(regions), 1), 0
-    picture = Picture(image, view, volume.geometry)
+    picture = Picture(image, view, volume.geometry, whole=image)
     for step in steps[:cut]:
         report(done, total)
         picture, done = run_step(picture, step), done + 1
@@ -167,5 +173,7 @@ def _finished(recipe, picture, name, exam_geometry):
         "steps": list(picture.steps),
     }
     channels = np.ascontiguousarray(picture.image, dtype=np.float32)[None, None]
+    if not np.isfinite(channels.sum(dtype=np.float64)):
+        raise BadInput("The values of the image are too large for the recipe", view.name, "Export the image again")
     breast = picture.breast[None] if picture.breast is not None and picture.found else None
     return Prepared(name, channels, ("mammogram",), picture.geometry, record, breast, picture.notes)

@@ -26,6 +26,8 @@ class Picture:
         Whether the breast was found; else `breast` is the whole frame.
     region : Region or None
         The region to cut out.
+    whole : numpy.ndarray or None
+        (y, x), float32: the image as it was read.
     undo : tuple of dict
         The geometric operations so far (`recipe.ops`).
     steps : tuple of dict
@@ -39,6 +41,7 @@ class Picture:
     breast: np.ndarray | None = None
     found: bool = False
     region: object = None
+    whole: np.ndarray | None = None
     undo: tuple = ()
     steps: tuple = ()
     notes: tuple = field(default=())

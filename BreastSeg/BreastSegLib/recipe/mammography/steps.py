@@ -76,29 +76,37 @@ def crop_to_breast(picture, margin):
 
 
 def flip_to_left(picture):
-    """Mirror a right breast (M3: laterality tag, else inferred from intensity)."""
+    """Mirror a right breast (M3: laterality tag, else inferred from intensity).
+
+    A view that is stored upside down is turned upright, too: its chest wall lies on the other edge, and mirrored alone
+    a right breast would look like no left one. One that is stored on its side has its chest wall at the top or bottom;
+    it is mirrored across that edge and stays on its side.
+    """
+    name, turn = picture.view.name, picture.view.turn
     side, evidence = picture.view.laterality, picture.view.evidence
-    seen = {"left": "L", "right": "R"}.get(chest_wall(outline(picture.image)), "")
+    seen = _side_seen(picture)
     if not side:
         side, evidence = seen, "chest wall in the image"
     if not side:
-        note = f"{picture.view.name}: the side is unknown and the image does not show it, so nothing was flipped."
-        return picture.noted(note), {"flipped": False, "evidence": "unknown"}
-    if seen and seen != side:
-        note = f"{picture.view.name}: the chest wall lies on the other edge than that of a {_word(side)} breast."
-        picture = picture.noted(note)
-    if side == "L":
-        return picture, {"flipped": False, "evidence": evidence}
-    op = {"op": "flip", "axis": 2, "shape": list(picture.geometry.shape)}
-    breast = None if picture.breast is None else np.ascontiguousarray(picture.breast[:, ::-1])
-    return picture.moved(op, np.ascontiguousarray(picture.image[:, ::-1]), breast), {
-        "flipped": True,
-        "evidence": evidence,
-    }
+        note = f"{name}: the side is unknown and the image does not show it, so nothing was flipped."
+        picture, evidence = picture.noted(note), "unknown"
+    elif seen and seen != side:
+        picture = picture.noted(f"{name}: the chest wall lies on the other edge than that of a {_word(side)} breast.")
+    axes = {2} if turn in (0, 180) else {1}
+    axes = axes if side == "R" else set()
+    if turn == 180:
+        axes ^= {1, 2}
+    elif turn:
+        picture = picture.noted(f"{name}: the image is stored on its side and was not turned upright.")
+    for axis in sorted(axes):
+        picture = _flipped(picture, axis)
+    figures = {"flipped": side == "R", "evidence": evidence}
+    return picture, {**figures, "turned": 180} if turn == 180 else figures
 
 
 def tone_curve(picture, low_percent, high_percent):
     """Spread the breast's values over 0 to 1 (M3)."""
+    _inside_breast(picture)
     image, figures = tone(picture.image, picture.breast, low_percent, high_percent)
     return replace(picture, image=image), figures
 
@@ -114,8 +122,10 @@ def region(picture, margin, point_size_mm):
     box = picture.region.box
     for op in picture.undo:
         box = ops.box_after(op, box)
-    x0, y0, x1, y1 = regions.square_around(box, 0.0 if picture.region.exact else margin, picture.image.shape)
-    figures = {"given": picture.region.to_json(), "square": [x0, y0, x1, y1]}
+    given, shape = picture.region, picture.image.shape
+    square = regions.square_of(box, shape) if given.exact else regions.square_around(box, margin, shape)
+    x0, y0, x1, y1 = square
+    figures = {"given": given.to_json(), "square": [x0, y0, x1, y1]}
     return _cropped(picture, [0, y0, x0], [1, y1, x1]), figures
 
 
@@ -144,6 +154,8 @@ def resize_and_pad(picture, size, place):
 
 def z_score(picture, scope, epsilon):
     """Subtract the mean and divide by the standard deviation plus `epsilon` (M3: over the breast's pixels)."""
+    if scope == "breast":
+        _inside_breast(picture)
     values = picture.image[picture.breast] if scope == "breast" else picture.image
     mean = float(values.mean(dtype=np.float64))
     deviation = float(values.std(dtype=np.float64))
@@ -186,6 +198,35 @@ def _cropped(picture, low, high):
     image = ops.forward(op, picture.image[None], float(picture.image.min()))[0]
     breast = None if picture.breast is None else ops.forward(op, picture.breast[None], False)[0]
     return picture.moved(op, np.ascontiguousarray(image), breast)
+
+
+def _flipped(picture, axis):
+    op = {"op": "flip", "axis": axis, "shape": list(picture.geometry.shape)}
+    breast = None if picture.breast is None else np.ascontiguousarray(np.flip(picture.breast, axis - 1))
+    return picture.moved(op, np.ascontiguousarray(np.flip(picture.image, axis - 1)), breast)
+
+
+def _side_seen(picture):
+    """Return the side that the chest wall shows, '' where it is not clear.
+
+    A region shows the edge of a lesion and padding that of the picture, so after them the whole frame is looked at.
+    """
+    cut = picture.whole is not None and any(row["step"] in ("region", "resize-and-pad") for row in picture.steps)
+    wall = chest_wall(outline(picture.whole if cut else picture.image))
+    if picture.view.turn in (90, 270):
+        return ""
+    sides = {"left": "R", "right": "L"} if picture.view.turn == 180 else {"left": "L", "right": "R"}
+    return sides.get(wall, "")
+
+
+def _inside_breast(picture):
+    """Refuse figures of the breast where the picture shows none of it, as a region beside it does."""
+    if not picture.breast.any():
+        raise BadInput(
+            "The region shows no breast, and the recipe takes figures of the breast there",
+            picture.view.name,
+            "Draw the region on the breast, or choose another recipe",
+        )
 
 
 def _word(side):
