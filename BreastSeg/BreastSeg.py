@@ -110,6 +110,8 @@ class BreastSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def exit(self):
         """Called each time the user opens another module. A running job goes on; the scene keeps what comes of it."""
+        if self.panel is not None:
+            self.panel.leave()
         if self.panel is None or not self.panel.working:
             self.setParameterNode(None)
 
@@ -323,8 +325,8 @@ class BreastSegLogic(ScriptedLoadableModuleLogic):
         Returns
         -------
         vtkMRMLSegmentationNode
-            Of mammograms that of the first view; ``logic.result.nodes`` has all. Lesions, notes, run record and timings
-            are in ``logic.result``.
+            Of mammograms that of the first view; ``logic.result.nodes`` has all. ``logic.result`` has lesions, notes,
+            run record and timings too.
 
         Raises
         ------

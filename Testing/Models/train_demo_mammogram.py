@@ -17,6 +17,7 @@ from training import MODELS, TRAINING_SEED, Demo, is_planned, plan, publish, set
 SIZES = ((1664, 1280), (1248, 960), (2496, 1920))
 BOXES, POINT_SIZE_MM = 3, 40.0
 COUNTS = {"demo-mass-region": 100, "demo-mammogram": 150}
+EPOCHS = {"demo-mass-region": 26, "demo-mammogram": 27}
 WARNING = "It knows nothing of real patients: do not use its results."
 DEMOS = {
     "demo-mass-region": Demo(
@@ -34,7 +35,8 @@ DEMOS = {
     "demo-mammogram": Demo(
         name="demo-mammogram",
         title="Demo model for whole mammograms (synthetic data, for trying out only)",
-        description="A small 2D nnU-Net trained on synthetic mammograms, a third of them without a mass. " + WARNING,
+        description="A small 2D nnU-Net trained shortly on synthetic mammograms, a third of them without a mass. It "
+        "misses small masses and marks dense tissue in most mammograms. " + WARNING,
         dataset="Dataset911_SampleMammogram",
         data=f"{{count}} synthetic mammograms, a third of them without a mass, seeds from {TRAINING_SEED}",
         recipe="ffdm-512",
@@ -131,7 +133,7 @@ def write_raw(demo, work, count):
             mask = prepare_mask(case.record, Volume(truth[None], exam.images[0].geometry)).array
             # The recipe fixes the number of pixels, so their size means nothing to the network.
             write_case(demo, f"sample_{seed}_{index}", case.channels, mask, Geometry(case.geometry.shape))
-    write_dataset(demo, "mass")
+    write_dataset(demo)
 
 
 def main():
@@ -139,7 +141,7 @@ def main():
     parser.add_argument("model", choices=sorted(DEMOS))
     parser.add_argument("work", type=Path, help="folder for intermediate files")
     parser.add_argument("--mammograms", type=int, help="how many to train on (100 with masses, or 150)")
-    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--epochs", type=int, help="26, or 27 for whole mammograms")
     parser.add_argument("--iterations", type=int, default=50)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--stage", choices=("data", "all", "publish"), default="all", help="do only a part of it")
@@ -147,7 +149,7 @@ def main():
     parser.add_argument("--target", type=Path, help="model folder to write")
     arguments = parser.parse_args()
     demo, start = DEMOS[arguments.model], time.time()
-    count = arguments.mammograms or COUNTS[demo.name]
+    count, epochs = arguments.mammograms or COUNTS[demo.name], arguments.epochs or EPOCHS[demo.name]
     demo = replace(demo, data=demo.data.format(count=count))
     set_up(arguments.work)
     if not (demo.raw / "dataset.json").is_file():
@@ -157,9 +159,9 @@ def main():
     if arguments.stage == "data":
         return
     if arguments.stage == "all":
-        train(demo, arguments.epochs, arguments.iterations, arguments.device)
+        train(demo, epochs, arguments.iterations, arguments.device)
     target = arguments.target or MODELS / demo.name
-    publish(demo, target, arguments.epochs, arguments.iterations, arguments.checkpoint, "mass")
+    publish(demo, target, epochs, arguments.iterations, arguments.checkpoint)
     print(f"{demo.name} written to {target} after {(time.time() - start) / 60:.0f} min")
 
 

@@ -10,6 +10,7 @@ TRAINING_SEED = 10_000  # tests and the demo use smaller seeds
 MODELS = Path(__file__).resolve().parents[2] / "BreastSeg" / "Resources" / "Models"
 TRAINER = "nnUNetTrainerDemo"
 LEARNING_RATE = 2e-3
+LABEL = "lesion"
 
 
 @dataclass(frozen=True)
@@ -102,13 +103,13 @@ def write_case(demo, name, channels, mask, geometry):
     sitk.WriteImage(Volume(mask, geometry).to_sitk(), str(demo.raw / "labelsTr" / f"{name}.mha"), True)
 
 
-def write_dataset(demo, label="lesion"):
+def write_dataset(demo):
     """Write the dataset.json of a raw dataset whose cases are all written."""
     from BreastSegLib.recipe import load_recipe
 
     dataset = {
         "channel_names": {str(i): name for i, name in enumerate(load_recipe(demo.recipe).channel_names)},
-        "labels": {"background": 0, label: 1},
+        "labels": {"background": 0, LABEL: 1},
         "numTraining": len(list((demo.raw / "labelsTr").glob("*.mha"))),
         "file_ending": ".mha",
         "name": demo.dataset,
@@ -178,7 +179,7 @@ def train(demo, epochs, iterations, device):
     trainer.run_training()
 
 
-def publish(demo, target, epochs, iterations, checkpoint="checkpoint_final.pth", label="lesion"):
+def publish(demo, target, epochs, iterations, checkpoint="checkpoint_final.pth"):
     """Write the model folder: nnU-Net's own layout with weights only, and the model card."""
     import torch
     from BreastSegLib.models.card import write_card
@@ -210,7 +211,7 @@ def publish(demo, target, epochs, iterations, checkpoint="checkpoint_final.pth",
         "description": demo.description,
         "recipe": demo.recipe,
         "recipe_hash": load_recipe(demo.recipe).hash,
-        "labels": {label: {"value": 1, "terminology": "mass"}},
+        "labels": {LABEL: {"value": 1, "terminology": "mass"}},
         "licence": "Apache-2.0",
         "citation": "SlicerBreastSeg demo model",
         "training": training,

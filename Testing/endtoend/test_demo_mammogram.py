@@ -104,7 +104,7 @@ def test_a_lesion_of_a_right_breast_stays_where_it_was_drawn(client, mammogram):
 def test_a_point_and_a_box_in_one_view_are_two_findings_of_one_mask(client, mammogram):
     sample, file = mammogram
     x0, y0, x1, y1 = drawn_box(sample)
-    point = {"point": [(x0 + x1) / 2, (y0 + y1) / 2], "size_mm": 40, "view": "RMLO"}
+    point = {"point": [(x0 + x1) / 2, (y0 + y1) / 2], "size_mm": 25, "view": "RMLO"}
     rows, columns = np.nonzero(sample.breast)
     other = [int(columns.mean()), int(rows.min()) + 40, int(columns.mean()) + 60, int(rows.min()) + 100]
     regions = [point, {"box": other, "view": "RMLO"}]
@@ -113,7 +113,7 @@ def test_a_point_and_a_box_in_one_view_are_two_findings_of_one_mask(client, mamm
     assert [case["case"] for case in result["record"]["preparation"]] == ["RMLO region 1", "RMLO region 2"]
     mask = view["mask"].array.copy()
     mask[:, other[1] : other[3], other[0] : other[2]] = 0
-    assert dice(mask[0], sample.truth) >= 0.7
+    assert dice(mask[0], sample.truth) >= 0.75
 
 
 def test_a_region_model_without_a_region_says_what_to_do(client, mammogram):
@@ -135,10 +135,9 @@ def test_the_pixel_size_means_nothing_where_the_recipe_fixes_the_number_of_pixel
     assert unknown["components"][0]["area_mm2"] is None
 
 
-def test_models_are_small():
-    for name in ("demo-mass-region",):
-        folder = find_model(name).folder
-        assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 3_000_000
+def test_the_model_is_small():
+    folder = find_model("demo-mass-region").folder
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) <= 3_000_000
 
 
 def test_2d_probabilities_equal_nnunet_predictor(client, tiny_2d, monkeypatch):
@@ -177,8 +176,7 @@ def test_a_mammogram_without_a_pixel_size_is_taken_at_the_models_own(client, tin
     data = pydicom.dcmread(file)
     del data.ImagerPixelSpacing
     data.save_as(tmp_path / "unknown.dcm")
-    known, unknown = (
-        segment({"views": [path]}, model, "cpu", client=client)["views"][0]["mask"].array
-        for path in (file, tmp_path / "unknown.dcm")
-    )
+    results = [segment({"views": [path]}, model, "cpu", client=client) for path in (file, tmp_path / "unknown.dcm")]
+    known, unknown = (result["views"][0]["mask"].array for result in results)
     assert known.any() and dice(known, unknown) > 0.99
+    assert ["pixel size is unknown and" in " ".join(result["notes"]) for result in results] == [False, True]

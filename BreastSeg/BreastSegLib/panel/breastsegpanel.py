@@ -38,7 +38,6 @@ class BreastSegPanel:
         self.ui = ui
         self.session = session
         self.result = None
-        self._shown = ()
         self._parameterNode = None
         self._ready = False
         self._working = self._stage = ""
@@ -48,9 +47,9 @@ class BreastSegPanel:
         self.runner = Runner(parent, session)
         self.modelStep = ModelStep(ui, self._onUserChange)
         self.recipeStep = RecipeStep(ui, self.showPreview, self._onUserChange)
-        self.regionBox = RegionBox(ui, self._onUserChange)
+        self.regionBox = RegionBox(ui, self._onUserChange, self.recipeStep.showOriginal)
         self.examStep = ExamStep(ui, self.loadExam, self._onUserChange, self.recipeStep.showOriginal)
-        self.segmentStep = SegmentStep(ui, self.segment, self.cancel)
+        self.segmentStep = SegmentStep(ui, self.segment, self.cancel, self.recipeStep.showOriginal)
         ui.logText.setReadOnly(True)
         self._ready = True
         self.refresh()
@@ -186,6 +185,10 @@ class BreastSegPanel:
             self.segmentStep.showCancelling()
             self.runner.cancel()
 
+    def leave(self):
+        """The user opens another module: the mouse is no longer ours. What is being done goes on."""
+        self.regionBox.leaveOff()
+
     def reset(self):
         """Forget exam and result: the scene is closing. A running job is ended."""
         if self.examStep.loaded is not None:
@@ -193,7 +196,6 @@ class BreastSegPanel:
         self._abandon()
         self.recipeStep.hide()
         self._message = self.result = None
-        self._shown = ()
         self.examStep.show(None)
         viewlayout.leaveSingleView()
         self.segmentStep.showResult(None)
@@ -246,6 +248,7 @@ class BreastSegPanel:
             self.session.forgetExam(self.examStep.loaded)
         self._working = ""
         self.recipeStep.hide()
+        segmentationnode.hideResults(images=exam.nodes)
         self.examStep.show(exam)
         self.segmentStep.showResult(None)
         self.result = None
@@ -269,6 +272,7 @@ class BreastSegPanel:
             return
         if loaded is not None:
             self.session.forgetExam(loaded)
+            segmentationnode.hideResults(images=exam.nodes)
         self.examStep.show(exam, rows)
         self.log(_("{name} came back with the scene").format(name=exam.name))
         if exam.kind == "dce":
@@ -310,10 +314,10 @@ class BreastSegPanel:
 
     def _onResult(self, result):
         seconds = time.monotonic() - self._began
-        for node in self._shown:
-            segmentationnode.hide(node)
-        self._working, self.result, self._shown = "", result, result.nodes
-        self.segmentStep.showResult(result)
+        segmentationnode.hideResults(nodes=result.nodes)
+        self._working, self.result = "", result
+        # What was noticed about the exam stands under the exam already.
+        self.segmentStep.showResult(result, known=self.examStep.loaded.notes if self.examStep.loaded else ())
         if self._parameterNode is not None:
             self._parameterNode.segmentation = result.node
         count = len(result.lesions)

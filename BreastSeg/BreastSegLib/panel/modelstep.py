@@ -158,7 +158,13 @@ class ModelStep:
         if model is None:
             return self.problem or _("No model is installed.")
         phases = ", ".join(model.channel_names)
-        facts = _("Phases used: {phases}. Licence: {licence}").format(phases=phases, licence=model.card["licence"])
+        facts = _("Phases used: {phases}. Licence: {licence}")
+        try:
+            if not load_recipe(model.card["recipe"]).fits("dce"):
+                facts = _("For mammograms. Licence: {licence}")
+        except BreastSegError as error:
+            logging.warning(f"BreastSeg: {error.line}")
+        facts = facts.format(phases=phases, licence=model.card["licence"])
         return model.card["description"] + "\n" + facts
 
     def _onDevice(self, index):

@@ -23,11 +23,13 @@ class RegionBox(VTKObservationMixin):
         The widgets of the .ui file, by name.
     onChanged : callable
         Called when regions came, went, moved, or were ticked.
+    showElsewhere : callable, optional
+        Called with an image that shall be shown; returns whether it is shown beside a preview.
     """
 
-    def __init__(self, ui, onChanged):
+    def __init__(self, ui, onChanged, showElsewhere=None):
         VTKObservationMixin.__init__(self)
-        self._ui, self._onChanged = ui, onChanged
+        self._ui, self._onChanged, self._showElsewhere = ui, onChanged, showElsewhere
         self._exam, self._needed = None, True
         self._found = self._shown = self._watched = ()
         self._pending = self._told = None
@@ -51,6 +53,8 @@ class RegionBox(VTKObservationMixin):
         self.addObserver(scene, scene.NodeRemovedEvent, self._onNode)
         interaction = regionnodes.interactionNode()
         self.addObserver(interaction, interaction.InteractionModeChangedEvent, self._onMode)
+        # The user may begin to place something else.
+        self.addObserver(regionnodes.selectionNode(), vtk.vtkCommand.ModifiedEvent, self._onMode)
         self.show(None)
 
     @property
@@ -58,12 +62,15 @@ class RegionBox(VTKObservationMixin):
         """str: why the regions cannot be used as they are; '' when they can, or none are needed."""
         if not self._wanted():
             return ""
-        used = [region for region in self._inScene() if region.used]
+        found = self._inScene()
+        used = [region for region in found if region.used]
         for region in used:
             try:
                 regionnodes.regionJson(region, self._exam)
             except BreastSegError as error:
                 return error.line
+        if found and not used:
+            return _("Tick a region, draw a box around each mass, or place a point in it.")
         return "" if used else _("Draw a box around each mass first, or place a point in it.")
 
     def show(self, exam, needed=True):
@@ -77,7 +84,7 @@ class RegionBox(VTKObservationMixin):
             Whether the chosen recipe looks at regions; otherwise there is nothing to draw.
         """
         if self._nodesOf(exam) != self._nodesOf(self._exam) or not needed:
-            self._leaveOff()
+            self.leaveOff()
         self._exam, self._needed = exam, needed
         self._ui.regionFrame.setVisible(self._wanted())
         self._refresh()
@@ -98,12 +105,12 @@ class RegionBox(VTKObservationMixin):
     def setEnabled(self, enabled):
         """Let the user change the regions, or not."""
         if not enabled:
-            self._leaveOff()
+            self.leaveOff()
         self._ui.regionFrame.setEnabled(enabled)
 
     def close(self):
         """Let go of the scene."""
-        self._leaveOff()
+        self.leaveOff()
         self._timer.stop()
         self.removeObservers()
         self._found = ()
@@ -120,13 +127,13 @@ class RegionBox(VTKObservationMixin):
     def _place(self, button):
         """Begin to place a region on the view that is shown; the same button again leaves off."""
         again = self._pending is not None and not button.checked
-        self._leaveOff()
+        self.leaveOff()
         if again or not self._wanted():
             return
         place = shownviews.placeShown(self._exam.nodes)
         if place < 0:
             place = max(0, self._ui.viewTable.currentRow())
-            shownviews.show(self._exam.nodes, place)
+            self._showImage(place)
         if button is self._ui.regionBoxButton:
             self._pending = regionnodes.addBox(self._exam, place)
         elif self._exam.views[place].spacing is not None:
@@ -135,11 +142,13 @@ class RegionBox(VTKObservationMixin):
             regionnodes.startPlacing(self._pending)
         self._showButtons(unknown=self._pending is None)
 
-    def _leaveOff(self):
+    def leaveOff(self):
         """Stop placing; what was not placed goes."""
         pending, self._pending = self._pending, None
         if pending is not None:
-            regionnodes.stopPlacing()
+            # Something else may be placed by now: that goes on.
+            if not isThere(pending) or regionnodes.isPlacing(pending):
+                regionnodes.stopPlacing()
             if isThere(pending) and not regionnodes.isPlaced(pending):
                 regionnodes.removeNode(pending)
         self._showButtons()
@@ -149,8 +158,8 @@ class RegionBox(VTKObservationMixin):
         pending = self._pending
         if pending is None:
             return
-        if not isThere(pending) or not regionnodes.isPlacing():
-            self._leaveOff()
+        if not isThere(pending) or not regionnodes.isPlacing(pending):
+            self.leaveOff()
             if isThere(pending):
                 self._select(pending)
 
@@ -288,8 +297,12 @@ class RegionBox(VTKObservationMixin):
             self._ui.regionSizeSpin.setValue(regionnodes.sizeOf(region.node))
             self._filling = before
         if not self._filling:
-            shownviews.show(self._exam.nodes, region.place)
+            self._showImage(region.place)
             self._ui.viewTable.selectRow(region.place)
+
+    def _showImage(self, place):
+        if self._showElsewhere is None or not self._showElsewhere(self._exam.nodes[place]):
+            shownviews.show(self._exam.nodes, place)
 
     def _onTicked(self, item):
         row = self._ui.regionList.row(item)
@@ -317,6 +330,7 @@ class RegionBox(VTKObservationMixin):
         never = self._wanted() and all(view.spacing is None for view in self._exam.views)
         ui.regionPointButton.setEnabled(not never)
         ui.regionSizeSpin.setEnabled(not never)
+        ui.regionSizeLabel.setEnabled(not never)
         ui.regionLabel.text = self._hint(unknown or never)
 
     def _hint(self, unknown):

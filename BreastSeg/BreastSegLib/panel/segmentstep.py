@@ -17,10 +17,12 @@ class SegmentStep:
         The widgets of the .ui file, by name.
     onSegment, onCancel : callable
         Called when the user presses the buttons.
+    showElsewhere : callable, optional
+        Called with a mammogram that shall be shown; returns whether it is shown beside a preview.
     """
 
-    def __init__(self, ui, onSegment, onCancel):
-        self._ui = ui
+    def __init__(self, ui, onSegment, onCancel, showElsewhere=None):
+        self._ui, self._showElsewhere = ui, showElsewhere
         self._lesions = ()
         ui.segmentButton.connect("clicked()", onSegment)
         ui.cancelButton.connect("clicked()", onCancel)
@@ -65,8 +67,8 @@ class SegmentStep:
         """Nothing is being done."""
         self._ui.progressFrame.setVisible(False)
 
-    def showResult(self, result):
-        """Show the lesions and notes of a `scene.sceneexam.SceneResult`; None shows nothing."""
+    def showResult(self, result, known=()):
+        """Show lesions and notes of a `scene.sceneexam.SceneResult`, except for `known` notes; None shows nothing."""
         lesions = result.lesions if result else ()
         table = self._ui.lesionTable
         table.setRowCount(len(lesions))
@@ -87,7 +89,7 @@ class SegmentStep:
         table.setMinimumHeight(height)
         table.setMaximumHeight(height)
         table.setVisible(bool(lesions))
-        notes = result.notes if result else ()
+        notes = [note for note in result.notes if note not in known] if result else []
         self._ui.resultNotesLabel.text = "\n".join(f"• {note}" for note in notes)
         self._ui.resultNotesLabel.setVisible(bool(notes))
 
@@ -99,7 +101,8 @@ class SegmentStep:
         if "place" not in row:
             examnodes.jumpTo(row["centroid_lps"])
         elif isThere(row["image"]):
-            shownviews.show([row["image"]], 0)
+            if self._showElsewhere is None or not self._showElsewhere(row["image"]):
+                shownviews.show([row["image"]], 0)
             self._ui.viewTable.selectRow(row["place"])
 
 

@@ -84,8 +84,11 @@ def find_lesions(request, engine, recipe, exam, cases, clock):
         def share(stage, done, total, number=number):
             clock(stage, number * total + done, len(cases) * total)
 
-        probabilities = engine.predict(case.channels, network_spacing(recipe, case), request["tta"], share)
+        spacing = network_spacing(recipe, case)
+        probabilities = engine.predict(case.channels, spacing, request["tta"], share)
         notes += [note for note in engine.notes if note not in notes]
+        if spacing is None and not recipe.fixed_size:
+            notes.append(f"{case.name}: the pixel size is unknown and was taken to be that of the model's images.")
         name = case.record.get("view", {}).get("name", "")
         if name not in findings:
             findings[name] = _finding(exam, case)

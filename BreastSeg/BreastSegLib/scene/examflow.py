@@ -108,6 +108,9 @@ def _segmentPhases(client, exam, output, report, *, model, **options):
     yield
     sent = client.send("predict", source=source, model=str(model.folder), folds=None, output=str(output), **options)
     answer = yield from answerTo(client, sent, report)
+    if not companions.isThere(exam.reference):
+        what = _("The volume was removed from the scene meanwhile")
+        raise BadInput(what, exam.reference.GetName(), _("Load the exam again"))
     report(_("Showing the result"), 0, 0, None)
     mask = np.load(answer["mask"], mmap_mode="r")
     geometry, components = Geometry.from_json(answer["geometry"]), answer.get("components", ())

@@ -97,7 +97,8 @@ def segmentMammograms(client, exam, output, report, *, model, regions=(), **opti
     nodes, lesions = yield from reported(turns, len(rows), report, _("Showing the result"))
     if rows:
         shownviews.show(exam.nodes, lesions[0]["place"] if lesions else int(rows[0]["index"]))
-    notes, timings = tuple(answer.get("notes", ())), answer.get("timings", {})
+    notes = (*answer.get("notes", ()), *_notLookedAt(exam, {int(row["index"]) for row in rows}))
+    timings = answer.get("timings", {})
     return SceneResult(nodes[0] if nodes else None, tuple(lesions), notes, record, timings, tuple(nodes))
 
 
@@ -131,6 +132,13 @@ def arrangeViews(exam, folder):
     # The description comes last: a folder without it is no exam.
     write_json(folder / "exam.json", {"format": FORMAT, "views": rows, "notes": list(exam.notes)}, overwrite=True)
     return str(folder)
+
+
+def _notLookedAt(exam, places):
+    """Return the sentence that names the images without a region: "no lesion found" says nothing of them."""
+    rest = [mammogramnodes.viewTitle(view) for place, view in enumerate(exam.views) if place not in places]
+    what = _("Only images with a region were segmented. Not looked at: {images}.")
+    return [what.format(images=", ".join(rest))] if rest else []
 
 
 def _link(source, target):

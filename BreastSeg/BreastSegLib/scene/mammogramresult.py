@@ -5,6 +5,7 @@ import numpy as np
 from ..errors import BadInput
 from ..volume import Geometry
 from . import fromnodes, mammogramnodes, segmentationnode
+from .companions import isThere
 from .texts import _
 
 SIDES = {"L": "left", "R": "right"}
@@ -44,6 +45,9 @@ def addResults(rows, exam, labels, provenance):
         for row in rows:
             place, own = int(row["index"]), Geometry.from_json(row["geometry"])
             node, view = exam.nodes[place], exam.views[place]
+            if not isThere(node):
+                what = _("The image was removed from the scene meanwhile")
+                raise BadInput(what, node.GetName(), _("Load the exam again"))
             mask = np.load(row["mask"], mmap_mode="r")
             geometry = fromnodes.geometryOf(node)
             if mask.shape != geometry.shape:

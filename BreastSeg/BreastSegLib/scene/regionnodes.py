@@ -82,7 +82,7 @@ def isPlaced(node):
     """Return whether the user has placed a box or point, and did not leave off half way."""
     if node.IsA(BOX):
         # While the second corner moves with the mouse a box looks complete.
-        if isPlacing() and _selectionNode().GetActivePlaceNodeID() == node.GetID():
+        if isPlacing(node):
             return False
         return bool(node.GetControlPointPlacementComplete()) and sum(size > 0 for size in node.GetSize()) >= 2
     return node.GetNumberOfDefinedControlPoints() > 0
@@ -91,7 +91,7 @@ def isPlaced(node):
 def startPlacing(node):
     """Let the user place `node` with the mouse, once."""
     # Not the markups logic's StartPlaceMode: whatever is active, it places points.
-    selection, interaction = _selectionNode(), interactionNode()
+    selection, interaction = selectionNode(), interactionNode()
     selection.SetReferenceActivePlaceNodeClassName(node.GetClassName())
     selection.SetActivePlaceNodeID(node.GetID())
     interaction.SetPlaceModePersistence(False)
@@ -105,10 +105,16 @@ def stopPlacing():
         interaction.SetCurrentInteractionMode(interaction.ViewTransform)
 
 
-def isPlacing():
-    """Return whether the mouse places markups at present."""
+def isPlacing(node=None):
+    """Return whether the mouse places markups at present; of `node`, whether it is the one that is placed."""
     interaction = interactionNode()
-    return interaction.GetCurrentInteractionMode() == interaction.Place
+    placing = interaction.GetCurrentInteractionMode() == interaction.Place
+    return placing and (node is None or selectionNode().GetActivePlaceNodeID() == node.GetID())
+
+
+def selectionNode():
+    """Return the node that tells what is placed."""
+    return slicer.app.applicationLogic().GetSelectionNode()
 
 
 def interactionNode():
@@ -289,10 +295,6 @@ def geometriesOf(exam):
         except BreastSegError:
             geometries.append(None)
     return geometries
-
-
-def _selectionNode():
-    return slicer.app.applicationLogic().GetSelectionNode()
 
 
 def _newNode(className, exam, place):

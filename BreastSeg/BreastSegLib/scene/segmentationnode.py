@@ -14,6 +14,8 @@ from .texts import _
 BINARY_LABELMAP = "Binary labelmap"
 # Faint, so that the enhancement inside the lesion can still be judged.
 FILL_OPACITY = 0.15
+# Attribute of results and of what they were before their clean-up.
+RESULT = "BreastSeg.Result"
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def addSegmentation(mask, geometry, reference, *, name, labels, components=(), p
         display.SetOpacity2DFill(FILL_OPACITY)
         display.SetOpacity2DOutline(1.0)
         node.GetSegmentation().SetSourceRepresentationName(BINARY_LABELMAP)
+        node.SetAttribute(RESULT, "1")
         for key, value in (provenance or {}).items():
             node.SetAttribute(f"BreastSeg.{key}", str(value))
         putBeside(node, reference)
@@ -188,9 +191,21 @@ def segmentName(label, side, number=None):
     return title
 
 
-def hide(node):
-    """Hide a segmentation node, if it is still in the scene: a newer result takes its place in the views."""
-    if slicer.mrmlScene.IsNodePresent(node) and node.GetDisplayNode() is not None:
+def hideResults(nodes=(), images=()):
+    """Hide all results, except for `nodes` and for those that lie on one of `images`.
+
+    Two exams may lie in the same place: the lesion of one would be seen on the other.
+
+    Parameters
+    ----------
+    nodes : sequence of vtkMRMLSegmentationNode
+    images : sequence of vtkMRMLScalarVolumeNode
+    """
+    own = {image.GetID() for image in images}
+    for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+        image = node.GetNodeReferenceID(node.GetReferenceImageGeometryReferenceRole())
+        if node in nodes or image in own or not node.GetAttribute(RESULT) or node.GetDisplayNode() is None:
+            continue
         node.GetDisplayNode().SetVisibility(False)
 
 
@@ -205,16 +220,21 @@ def boundingBox(mask):
 def _split(name, array, offset, rows, geometry):
     import SimpleITK as sitk
 
-    parts = sitk.GetArrayFromImage(sitk.ConnectedComponent(sitk.GetImageFromArray(array), True))
+    image = sitk.ConnectedComponent(sitk.GetImageFromArray(array), True)
+    parts, shapes = sitk.GetArrayViewFromImage(image), sitk.LabelShapeStatisticsImageFilter()
+    shapes.ComputePerimeterOff()
+    shapes.Execute(image)
+    known = np.array([row["centroid_lps"] for row in rows], float)
     pieces = []
-    for number in range(1, int(parts.max()) + 1):
-        own = parts == number
-        box = boundingBox(own)
-        start = tuple(part.start + shift for part, shift in zip(box, offset))
-        centre = [float(values.mean()) + shift for values, shift in zip(np.nonzero(own), offset)]
-        position = geometry.ijk_to_lps @ [*centre[::-1], 1.0]
-        nearest = min(rows, key=lambda row: float(np.linalg.norm(position[:3] - row["centroid_lps"])))
-        pieces.append(Piece(name, own[box].astype(np.uint8), start, nearest.get("side")))
+    # Each part in its own box only: a model that fits badly leaves thousands of specks.
+    for number in shapes.GetLabels():
+        x, y, z, width, height, depth = shapes.GetBoundingBox(number)
+        own = parts[z : z + depth, y : y + height, x : x + width] == number
+        centre = np.add(shapes.GetCentroid(number), offset[::-1])
+        position = (geometry.ijk_to_lps @ [*centre, 1.0])[:3]
+        nearest = rows[int(np.linalg.norm(known - position, axis=1).argmin())]
+        start = tuple(first + shift for first, shift in zip((z, y, x), offset))
+        pieces.append(Piece(name, own.astype(np.uint8), start, nearest.get("side")))
     return pieces
 
 
