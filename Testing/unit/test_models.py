@@ -204,7 +204,9 @@ def test_shipped_models_are_whole():
         pytest.skip("this checkout has no shipped models")
     for model in list_models():
         assert model.folder.name == model.name
-        assert len(load_recipe(model.card["recipe"]).channels) == len(model.channel_names)
+        recipe = load_recipe(model.card["recipe"])
+        assert model.card["recipe_hash"] == recipe.hash
+        assert len(recipe.channel_names) == len(model.channel_names)
         size = sum(path.stat().st_size for path in Path(model.folder).rglob("*") if path.is_file())
         assert size <= 3.5e6
 

@@ -16,6 +16,8 @@ BINARY_LABELMAP = "Binary labelmap"
 FILL_OPACITY = 0.15
 # Attribute of results and of what they were before their clean-up.
 RESULT = "BreastSeg.Result"
+# More segments than that slow every view down; the smallest regions share one.
+MOST_SEGMENTS = 30
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,8 @@ def piecesOf(mask, geometry, labels, components):
     Returns
     -------
     list of Piece
-        Largest first. Empty when the mask is empty.
+        Largest first, at most `MOST_SEGMENTS`: when there are more, the last one holds all the
+        smallest regions, whatever their label. Empty when the mask is empty.
     """
     if not mask.any():
         return []
@@ -75,7 +78,22 @@ def piecesOf(mask, geometry, labels, components):
             pieces += _split(name, array, offset, components, geometry)
         else:
             pieces.append(Piece(name, array, offset, components[0].get("side") if components else None))
-    return sorted(pieces, key=lambda piece: -int(piece.array.sum()))
+    pieces.sort(key=lambda piece: -int(piece.array.sum()))
+    if len(pieces) <= MOST_SEGMENTS:
+        return pieces
+    return [*pieces[: MOST_SEGMENTS - 1], _together(pieces[MOST_SEGMENTS - 1 :])]
+
+
+def _together(pieces):
+    """Return one piece that holds several; it has a side when all have the same."""
+    low = np.min([piece.offset for piece in pieces], axis=0)
+    high = np.max([np.add(piece.offset, piece.array.shape) for piece in pieces], axis=0)
+    array = np.zeros(high - low, np.uint8)
+    for piece in pieces:
+        place = tuple(slice(start, start + size) for start, size in zip(piece.offset - low, piece.array.shape))
+        array[place] |= piece.array
+    sides = {piece.side for piece in pieces}
+    return Piece(pieces[0].label, array, tuple(int(n) for n in low), sides.pop() if len(sides) == 1 else None)
 
 
 def addSegmentation(mask, geometry, reference, *, name, labels, components=(), provenance=None, surface=True):
