@@ -372,7 +372,7 @@ def _ignore(stage, done, total, secondsLeft):
 
 
 class BreastSegTest(ScriptedLoadableModuleTest):
-    """The whole way on a sample exam with the demo model, and a mammogram; runs in Slicer and in the host."""
+    """The whole way on a sample exam and on a mammogram with the demo models; runs in Slicer and in the host."""
 
     def setUp(self):
         slicer.mrmlScene.Clear()
@@ -382,6 +382,8 @@ class BreastSegTest(ScriptedLoadableModuleTest):
         self.test_WholeWay()
         self.setUp()
         self.test_Mammogram()
+        self.setUp()
+        self.test_Region()
 
     def test_WholeWay(self):
         """A sample exam, written as DICOM, is loaded and segmented; the result lies where the lesion is."""
@@ -426,6 +428,39 @@ class BreastSegTest(ScriptedLoadableModuleTest):
         node.GetIJKToRASDirectionMatrix(matrix)
         # Columns run to the right of the screen, rows down it, in the axial view.
         np.testing.assert_allclose(slicer.util.arrayFromVTKMatrix(matrix)[:3, :2], [[-1, 0], [0, -1], [0, 0]])
+        self.delayDisplay("Test passed", msec=100)
+
+    def test_Region(self):
+        """The mass in a box on a mammogram of the right breast is previewed, and segmented in its place."""
+        from BreastSegLib.recipe import regions_of_mask
+        from BreastSegLib.samples.dicom_mg import write_mammogram_dicom
+        from BreastSegLib.samples.mammogram import make_mammogram
+        from BreastSegLib.scene import previewflow
+
+        self.delayDisplay("Making a sample mammogram", msec=100)
+        sample = make_mammogram(SELF_TEST_SEED, "R", "CC", size=(1248, 960), shape="oval", diameter_mm=16.0)
+        x0, y0, x1, y1 = regions_of_mask(sample.truth)[0].box
+        regions = [{"view": "RCC", "box": [x0 - 15, y0 - 10, x1 + 10, y1 + 15]}]
+        logic = BreastSegLogic()
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                write_mammogram_dicom(sample, os.path.join(folder, "view.dcm"))
+                exam = logic.loadExam(folder)
+            preview = logic.preview(exam, "mass-region-224", regions)
+            prepared = slicer.util.arrayFromVolume(preview.cases[0].channels[0].node)
+            self.assertEqual(prepared.shape, (1, 224, 224))
+            previewflow.hidePreview(preview)
+            node = logic.segment(exam, "demo-mass-region", "cpu", regions=regions)
+        finally:
+            logic.close()
+        self.assertEqual(len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")), 1, "the preview is gone")
+        segmentId = node.GetSegmentation().GetNthSegmentID(0)
+        mask = slicer.util.arrayFromSegmentBinaryLabelmap(node, segmentId, exam.nodes[0])[0] > 0
+        truth = sample.truth > 0
+        dice = 2 * np.count_nonzero(mask & truth) / (np.count_nonzero(mask) + np.count_nonzero(truth))
+        logging.info(f"BreastSeg: self test Dice {dice:.3f}")
+        self.assertGreater(dice, 0.7)
+        self.assertEqual(logic.result.lesions[0]["side"], "right")
         self.delayDisplay("Test passed", msec=100)
 
     def checkPhases(self, exam, sample):
