@@ -134,6 +134,7 @@ class RecipeStep:
         self._ui.previewButton.setToolTip(missing or _("Show the prepared images beside the original"))
         recipe, ui = self.recipe, self._ui
         ui.recipeStepsLabel.text = _wordsOf(recipe) if recipe is not None else ""
+        ui.recipeStepsLabel.setToolTip("\n".join(describe_recipe(recipe)) if recipe is not None else "")
         ui.recipeStepsLabel.setVisible(recipe is not None)
         ui.recipeBox.setToolTip(_tooltip(recipe) if recipe is not None else _("Choose a recipe"))
         ui.recipeNoteLabel.text = self._note(missing if exam is not None and idle else "")
@@ -315,7 +316,7 @@ def tidy(preview):
 
 
 def _wordsOf(recipe):
-    return "\n".join([_("{title}:").format(title=recipe.title), *(f"• {line}" for line in describe_recipe(recipe))])
+    return "\n".join([_("{title}:").format(title=recipe.title), *(f"• {line}" for line in describe_recipe(recipe, True))])
 
 
 def _tooltip(recipe):

@@ -158,8 +158,8 @@ def parse_recipe(record, where="recipe"):
     return Recipe(**values, hash=_hash(values))
 
 
-def describe_recipe(recipe):
-    """Return what a recipe does, one line a step, for people."""
+def describe_recipe(recipe, brief=False):
+    """Return what a recipe does, one line a step, for people; `brief` names the steps only."""
     lines = []
     if recipe.modality == "any":
         lines.append("Every image as it is: no resampling, no change of values")
@@ -167,11 +167,11 @@ def describe_recipe(recipe):
         sources = ", ".join(
             name if name == source.text else f"{name} = {source.text}" for name, source in recipe.channels
         )
-        lines += describe_steps(recipe.phases, "phases") + [f"Channels: {sources}", _grid_line(recipe.grid)]
+        lines += describe_steps(recipe.phases, "phases", brief) + [f"Channels: {sources}", _grid_line(recipe.grid)]
         if recipe.slices != ALL:
             lines.append("Slices that are blank in all channels are left out")
-    lines += describe_steps(recipe.intensity, "intensity") + describe_steps(recipe.steps, "mammography")
-    return lines + [f"Afterwards: {line}" for line in describe_steps(recipe.cleanup, "cleanup")]
+    lines += describe_steps(recipe.intensity, "intensity", brief) + describe_steps(recipe.steps, "mammography", brief)
+    return lines + [f"Afterwards: {line}" for line in describe_steps(recipe.cleanup, "cleanup", brief)]
 
 
 def recipe_schema():

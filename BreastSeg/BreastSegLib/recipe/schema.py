@@ -139,13 +139,14 @@ def without_defaults(steps, group):
     ]
 
 
-def describe_steps(steps, group):
-    """Return one line for people for each step, with its parameters."""
+def describe_steps(steps, group, brief=False):
+    """Return one line for people for each step, with its parameters; `brief` leaves out what it does."""
     kinds, lines = step_kinds(group), []
     for step in steps:
         kind = kinds[step["step"]]
         figures = ", ".join(_figure(key, step[key]) for key in kind.parameters)
-        lines.append(f"{kind.title}{f' ({figures})' if figures else ''}: {kind.text}")
+        title = f"{kind.title}{f' ({figures})' if figures else ''}"
+        lines.append(title if brief else f"{title}: {kind.text}")
     return lines
 
 
