@@ -316,7 +316,8 @@ def tidy(preview):
 
 
 def _wordsOf(recipe):
-    return "\n".join([_("{title}:").format(title=recipe.title), *(f"• {line}" for line in describe_recipe(recipe, True))])
+    lines = [f"• {line}" for line in describe_recipe(recipe, brief=True)]
+    return "\n".join([_("{title}:").format(title=recipe.title), *lines])
 
 
 def _tooltip(recipe):
