@@ -28,7 +28,7 @@ def add_arguments(verbs):
         "--mask",
         required=True,
         metavar="FILE",
-        help="labels or probabilities on the prepared grid: .nii.gz, .nrrd, .mha or .npy",
+        help="labels or probabilities on the prepared grid: .nii.gz, .nrrd, .mha, .npy; of mammograms also .png, .tif",
     )
     parser.add_argument(
         "--output", required=True, metavar="FILE", help=".nii.gz, .nrrd or .mha; .seg.nrrd for labels only"
