@@ -333,6 +333,7 @@ def mutated(draw):
 
 BEYOND_SCHEMA = (
     "not understood",
+    "not one line of text",
     "comes after",
     "needs the step",
     "same name",

@@ -112,8 +112,8 @@ def resample(volume, geometry, interpolation="linear", outside=0.0, out=None):
 def _linear(array, pairs, outside, out):
     """Interpolate linearly between grids with parallel axes, slice by slice, to SimpleITK's values.
 
-    An axis at a time needs two values for each voxel instead of eight, and no copy of the images: on two cores it takes
-    no longer than SimpleITK with its threads, which may not be started here (the code may run inside the application).
+    An axis at a time needs two values for each voxel instead of eight, and no copy of the images. On two cores it
+    takes no longer than SimpleITK with its threads; here none are started, as they would starve in the application.
     """
     order = np.argsort([pair.source for pair in pairs])  # the source is read in the order in which it lies in memory
     out, pairs = out.transpose(order), [pairs[axis] for axis in order]

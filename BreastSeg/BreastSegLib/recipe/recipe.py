@@ -184,7 +184,7 @@ def recipe_schema():
     -------
     dict
     """
-    text = {"type": "string", "minLength": 1}
+    text = {"type": "string", "pattern": "\\S"}
     channel = {
         "type": "object",
         "properties": {"name": text, "source": text},
