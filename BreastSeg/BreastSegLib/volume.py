@@ -6,6 +6,7 @@ import numpy as np
 
 from .errors import BadInput
 
+NOTHING = 1e-30  # direction cosines below are 0
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
@@ -47,6 +48,9 @@ class Geometry:
             if len(value) != length or not np.all(np.isfinite(value)):
                 raise BadInput(f"The image's {name} is not {length} finite numbers", str(value))
             object.__setattr__(self, name, value)
+        # ITK computes nonsense with numbers that are next to nothing.
+        direction = tuple(0.0 if abs(v) < NOTHING else v for v in self.direction)
+        object.__setattr__(self, "direction", direction)
         if min(self.shape) < 1:
             raise BadInput("The image has no voxels", f"shape {self.shape}")
         if min(self.spacing) <= 0:

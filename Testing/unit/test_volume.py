@@ -105,6 +105,18 @@ def test_impossible_grids_are_refused(change, word):
         Geometry(**{"shape": (2, 2, 2), **change})
 
 
+def test_cosines_next_to_nothing_do_not_empty_a_resampled_image():
+    """ITK's matrix inversion fails on them, and the image comes out as zeros without an error."""
+    from BreastSegLib.recipe.grid import resample, target_geometry
+
+    tiny = 4.8e-299
+    geometry = Geometry((6, 7, 8), (1.3, 1.1, 1.2), (0, 0, 0), (1, 0, -tiny, 0, 1, 0, tiny, 0, 1))
+    assert geometry.direction == (1, 0, 0, 0, 1, 0, 0, 0, 1)
+    volume = Volume(np.full(geometry.shape, 5, np.float32), geometry)
+    inner = resample(volume, target_geometry(geometry, (1.0, 1.0, 1.0)), "bspline").array[1:-1, 1:-1, 1:-1]
+    np.testing.assert_allclose(inner, 5, rtol=1e-5)
+
+
 def test_sheared_axes_are_refused():
     """A lean of 4° hardly changes the determinant, yet displaces a lesion by centimetres."""
     lean = np.array([[1, np.sin(np.deg2rad(4)), 0], [0, np.cos(np.deg2rad(4)), 0], [0, 0, 1]])
