@@ -19,7 +19,6 @@ PAIRS = {
         partial(ndimage.binary_erosion, border_value=1),
     ),
     "dilate": (morphology.dilate, ndimage.binary_dilation),
-    "close": (morphology.close, ndimage.binary_closing),
 }
 
 shapes = st.tuples(st.integers(1, 32), st.integers(1, 32))
@@ -92,7 +91,7 @@ def test_one_pixel_becomes_the_diamond_or_the_square_drawn_by_hand():
 
 def test_no_iterations_and_an_empty_mask_leave_all_as_it_is():
     mask = np.eye(4, dtype=bool)
-    for function in (morphology.erode, morphology.dilate, morphology.close):
+    for function in (morphology.erode, morphology.dilate):
         result = function(mask, 0)
         np.testing.assert_array_equal(result, mask)
         assert not np.shares_memory(result, mask)

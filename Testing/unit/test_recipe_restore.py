@@ -283,7 +283,7 @@ def test_left_stays_left(matrix, spacing, target, orientation):
     )
     prepared = prepare_mask(record, mask)
     for volume in (prepared, restore(record, prepared.array)):
-        np.testing.assert_allclose(lps_centre(volume), lps_centre(mask), atol=1.25)  # half of the largest voxel
+        np.testing.assert_allclose(lps_centre(volume), lps_centre(mask), atol=0.95)  # 0.91 is the most of all cases
     if orientation == "axial":
         middle = np.argwhere(prepared.array).mean(0) - (np.array(prepared.geometry.shape) - 1) / 2
         assert middle[2] > 1  # x grows to the left

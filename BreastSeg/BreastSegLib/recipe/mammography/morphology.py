@@ -87,29 +87,6 @@ def dilate(mask, iterations, element="cross"):
     return out
 
 
-def close(mask, iterations, element="cross"):
-    """Dilate a mask, then erode it as often; what lies outside the image counts as background both times.
-
-    Equals ``scipy.ndimage.binary_closing(mask, structure, iterations)`` pixel by pixel, with the exception of `erode`.
-
-    Parameters
-    ----------
-    mask, iterations, element
-        As for `erode`.
-
-    Returns
-    -------
-    numpy.ndarray
-        bool, (y, x).
-
-    Raises
-    ------
-    BadInput
-        As `erode` does.
-    """
-    return erode(dilate(mask, iterations, element), iterations, element)
-
-
 def check(iterations, element):
     """Raise `BadInput` unless the iterations are a whole number, 0 or more, and the element is known."""
     if element not in ELEMENTS:
