@@ -1,6 +1,5 @@
 """BreastSeg: the Slicer door. What happens behind it is in BreastSegLib."""
 
-import logging
 import os
 import sys
 import tempfile
@@ -50,6 +49,9 @@ class BreastSegParameterNode:
     examFolder - the DICOM folder that was loaded last.
     model, device - name of the chosen model; where it runs.
     mirroring, cleanup - average over mirrored images; clean up the mask.
+    folds - which folds of the model are averaged, such as "0 2"; empty for all.
+    shortcuts - whether what lies outside the breast is skipped.
+    chanceMap, disagreementMap, entropyMap - the maps that are made beside the segmentation.
     motion - whether the phases of the next exam are moved onto each other.
     phases - the nodes of the exam: phases as they were loaded, or mammograms.
     phaseTable - order, roles and times of the phases and which are in use, as the user corrected them (JSON).
@@ -58,9 +60,14 @@ class BreastSegParameterNode:
 
     examFolder: str = ""
     model: str = ""
-    device: Annotated[str, Choice(["auto", "cuda", "cpu"])] = "auto"
+    device: str = "auto"
     mirroring: bool = False
     cleanup: bool = True
+    folds: str = ""
+    shortcuts: bool = True
+    chanceMap: bool = False
+    disagreementMap: bool = False
+    entropyMap: bool = False
     motion: Annotated[str, Choice(["off", "rigid", "bspline"])] = "off"
     phaseTable: str = ""
     phases: list[slicer.vtkMRMLScalarVolumeNode]
@@ -303,7 +310,15 @@ class BreastSegLogic(ScriptedLoadableModuleLogic):
         return self.wait(turns)
 
     def segment(
-        self, exam, model="demo-dce", device="auto", mirroring=False, cleanup=True, onProgress=None, regions=()
+        self,
+        exam,
+        model="demo-dce",
+        device="auto",
+        mirroring=False,
+        cleanup=True,
+        onProgress=None,
+        regions=(),
+        **options,
     ):
         """Load an exam unless it is loaded, run a model on it, and wait for the result; the window stays alive.
 
@@ -313,20 +328,25 @@ class BreastSegLogic(ScriptedLoadableModuleLogic):
             As `loadExam` takes it, or what it returned.
         model : str or Path
             Name of an installed model, or a model folder.
-        device : {'auto', 'cuda', 'cpu'}
-            'auto' takes CUDA when it works and raises `DeviceUnavailable` otherwise: nothing falls back silently.
+        device : str
+            'auto', 'cpu', 'cuda' or 'cuda:1' … 'auto' takes CUDA when it works and raises `DeviceUnavailable`
+            otherwise: nothing falls back silently.
         mirroring, cleanup : bool
         onProgress : callable, optional
             ``onProgress(stage, done, total, secondsLeft)``.
         regions : sequence of dict
             Of mammograms, for models that look at regions around lesions: ``{"view": "LCC", "box": [x0, y0, x1, y1]}``
             or ``{"view": "LCC", "point": [x, y], "size_mm": 40}``, in pixel indices.
+        **options
+            ``folds`` (such as ``[0, 2]``; all by default), ``shortcuts`` (skip what lies outside the breast, on by
+            default), and the maps to make: ``probabilities``, ``disagreement``, ``entropy``; see
+            `BreastSegLib.scene.runoptions.runOptions`.
 
         Returns
         -------
         vtkMRMLSegmentationNode
-            Of mammograms that of the first view; ``logic.result.nodes`` has all. ``logic.result`` has lesions, notes,
-            run record and timings too.
+            Of mammograms that of the first view; ``logic.result.nodes`` has all. ``logic.result`` has the maps,
+            lesions, notes, run record and timings too.
 
         Raises
         ------
@@ -336,7 +356,7 @@ class BreastSegLogic(ScriptedLoadableModuleLogic):
 
         found = find_model(str(model), verify=False)  # the worker compares the checksums
         loaded = exam if hasattr(exam, "store") else self.loadExam(exam, onProgress)
-        options = {"device": device, "tta": mirroring, "cleanup": cleanup, "regions": regions}
+        options = {"device": device, "tta": mirroring, "cleanup": cleanup, "regions": regions, **options}
         turns = self.session.segmentExam(loaded, onProgress or _ignore, model=found, **options)
         self.result = self.wait(turns)
         return self.result.node
@@ -389,6 +409,7 @@ class BreastSegTest(ScriptedLoadableModuleTest):
         """A sample exam, written as DICOM, is loaded and segmented; the result lies where the lesion is."""
         from BreastSegLib.samples.dce import make_dce_exam
         from BreastSegLib.samples.writing import write_dce_sample
+        from BreastSegLib.scene import selfchecks
 
         self.delayDisplay("Making a sample exam", msec=100)
         sample = make_dce_exam(seed=SELF_TEST_SEED, side="right", radius_mm=(8.0, 11.0))
@@ -397,9 +418,11 @@ class BreastSegTest(ScriptedLoadableModuleTest):
             with tempfile.TemporaryDirectory() as folder:
                 write_dce_sample(sample, os.path.join(folder, "sample"))
                 self.delayDisplay("Loading and segmenting", msec=100)
-                node = logic.segment(exam=os.path.join(folder, "sample", "exam"), model="demo-dce", device="cpu")
-            self.checkPhases(logic.exam, sample)
-            self.checkSegmentation(node, logic, sample)
+                exam = os.path.join(folder, "sample", "exam")
+                node = logic.segment(exam=exam, model="demo-dce", device="cpu", probabilities=True)
+            selfchecks.checkPhases(self, logic.exam, sample)
+            selfchecks.checkSegmentation(self, node, logic, sample)
+            selfchecks.checkMap(self, logic.result.maps[0], logic, sample)
         finally:
             logic.close()
         self.delayDisplay("Test passed", msec=100)
@@ -435,7 +458,7 @@ class BreastSegTest(ScriptedLoadableModuleTest):
         from BreastSegLib.recipe import regions_of_mask
         from BreastSegLib.samples.dicom_mg import write_mammogram_dicom
         from BreastSegLib.samples.mammogram import make_mammogram
-        from BreastSegLib.scene import previewflow
+        from BreastSegLib.scene import previewflow, selfchecks
 
         self.delayDisplay("Making a sample mammogram", msec=100)
         sample = make_mammogram(SELF_TEST_SEED, "R", "CC", size=(1248, 960), shape="oval", diameter_mm=16.0)
@@ -456,43 +479,6 @@ class BreastSegTest(ScriptedLoadableModuleTest):
         self.assertEqual(len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")), 1, "the preview is gone")
         segmentId = node.GetSegmentation().GetNthSegmentID(0)
         mask = slicer.util.arrayFromSegmentBinaryLabelmap(node, segmentId, exam.nodes[0])[0] > 0
-        truth = sample.truth > 0
-        dice = 2 * np.count_nonzero(mask & truth) / (np.count_nonzero(mask) + np.count_nonzero(truth))
-        logging.info(f"BreastSeg: self test Dice {dice:.3f}")
-        self.assertGreater(dice, 0.7)
+        selfchecks.checkOverlap(self, mask, sample.truth > 0)
         self.assertEqual(logic.result.lesions[0]["side"], "right")
         self.delayDisplay("Test passed", msec=100)
-
-    def checkPhases(self, exam, sample):
-        """All phases are there, in order, named, on the exam's grid, and the first post-contrast phase is shown."""
-        self.assertEqual([phase.name for phase in exam.phases], [phase.name for phase in sample.exam.phases])
-        for node, phase in zip(exam.nodes, exam.phases):
-            self.assertIn(phase.title, node.GetName())
-            matrix = vtk.vtkMatrix4x4()
-            node.GetIJKToRASMatrix(matrix)
-            found = slicer.util.arrayFromVTKMatrix(matrix)
-            np.testing.assert_allclose(found, sample.exam.geometry.ijk_to_ras, atol=1e-3)
-        self.assertEqual(exam.reference.GetAttribute("BreastSeg.Phase"), "1")
-        composite = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
-        if composite is not None:
-            self.assertEqual(composite.GetBackgroundVolumeID(), exam.reference.GetID())
-
-    def checkSegmentation(self, node, logic, sample):
-        """Grid, code, side, volume and surface of the segmentation."""
-        segmentation = node.GetSegmentation()
-        self.assertGreaterEqual(segmentation.GetNumberOfSegments(), 1)
-        segmentId = segmentation.GetNthSegmentID(0)
-        segment = segmentation.GetSegment(segmentId)
-        self.assertIn("SCT^76752008^Breast~SCT^24028007^Right", segment.GetTerminology())
-        self.assertRegex(segment.GetTerminology(), r"SCT\^(4147007\^Mass|108369006\^Neoplasm)~")
-        self.assertTrue(segmentation.ContainsRepresentation("Closed surface"))
-        self.assertGreater(node.GetSegmentCenterRAS(segmentId)[0], 0, "a lesion of the right breast lies at R > 0")
-        mask = slicer.util.arrayFromSegmentBinaryLabelmap(node, segmentId, logic.exam.reference) > 0
-        truth = sample.truth.array > 0
-        self.assertEqual(mask.shape, truth.shape)
-        dice = 2 * np.count_nonzero(mask & truth) / (np.count_nonzero(mask) + np.count_nonzero(truth))
-        logging.info(f"BreastSeg: self test Dice {dice:.3f}")
-        self.assertGreater(dice, 0.7)
-        volume = np.count_nonzero(mask) * sample.exam.geometry.voxel_volume
-        self.assertAlmostEqual(logic.result.lesions[0]["volume_mm3"], volume, delta=1e-3 * volume)
-        self.assertEqual(logic.result.lesions[0]["side"], "right")

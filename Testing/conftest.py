@@ -14,6 +14,15 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 SHARED = ROOT.parent / "shared"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_model_library(tmp_path_factory):
+    """A model library of the tests' own: nobody's installed models are seen, used or changed."""
+    folder = tmp_path_factory.mktemp("library")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BREASTSEG_MODELS", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def artefacts():
     """Folder for pictures and reports that people look at after a test run."""

@@ -9,7 +9,11 @@ import psutil
 
 
 class PeakMemory(threading.Thread):
-    """Samples the memory (RSS, summed) of a process and all its children every 50 ms."""
+    """Samples the memory of a process and all its children every 50 ms.
+
+    On Linux the proportional set size, so that pages that several processes share count once; elsewhere what is
+    resident, summed.
+    """
 
     def __init__(self, pid):
         super().__init__(daemon=True)
@@ -20,7 +24,7 @@ class PeakMemory(threading.Thread):
         while not self._ended.wait(0.05):
             try:
                 family = [self._process, *self._process.children(recursive=True)]
-                self.bytes = max(self.bytes, sum(_rss(process) for process in family))
+                self.bytes = max(self.bytes, sum(_memory(process) for process in family))
             except psutil.NoSuchProcess:
                 return
 
@@ -31,15 +35,15 @@ class PeakMemory(threading.Thread):
         return self.bytes
 
 
-def _rss(process):
+def _memory(process):
     try:
-        return process.memory_info().rss
+        return getattr(process.memory_full_info(), "pss", None) or process.memory_info().rss
     except psutil.Error:
         return 0
 
 
 def time_command(command, environment=None):
-    """Run a command to its end; return seconds and peak memory in bytes.
+    """Run a command to its end; return seconds and peak memory in bytes (see `PeakMemory`).
 
     Raises
     ------
@@ -60,6 +64,21 @@ def time_command(command, environment=None):
     return seconds, memory
 
 
-def summary(values):
+def summary(values, digits=2):
     """Return ``median (lowest-highest)`` of a list of numbers."""
-    return f"{statistics.median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
+
+
+def dice(a, b):
+    """Return the Dice of two masks; 1 where both are empty."""
+    a, b = a > 0, b > 0
+    both = int(a.sum()) + int(b.sum())
+    return 2 * int((a & b).sum()) / both if both else 1.0
+
+
+def row(label, values, unit="", expected="", digits=2):
+    """Print one line of a report."""
+    print(
+        f"{label:62s} {summary(values, digits)}{unit and ' ' + unit}{expected and '  expected: ' + expected}",
+        flush=True,
+    )

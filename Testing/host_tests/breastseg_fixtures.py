@@ -60,6 +60,7 @@ def panel(widget, tiny_in_library):
     """The module's panel with the tiny model chosen, on the CPU."""
     panel = widget.panel
     panel.modelStep.refresh()
+    panel.modelStep.chooseModel("tiny")
     panel.modelStep.chooseDevice("cpu")
     return panel
 

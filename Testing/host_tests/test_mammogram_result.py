@@ -37,7 +37,9 @@ class AnsweringClient:
 def modelOf(recipe, folder="/models/mine"):
     """Return what the application needs of a model."""
     labels = {"lesion": {"value": 1, "terminology": "mass"}}
-    return SimpleNamespace(name="mine", folder=Path(folder), card={"recipe": recipe, "labels": labels})
+    return SimpleNamespace(
+        name="mine", folder=Path(folder), card={"recipe": recipe, "labels": labels}, recipe_source=recipe
+    )
 
 
 def lesionsIn(mask, spacing, geometry, side):

@@ -32,6 +32,7 @@ def panel(widget, tmp_path_factory, monkeypatch):  # noqa: F811
     found = [library.open_model(folder)], {}
     monkeypatch.setattr(sys.modules["BreastSegLib.panel.modelstep"], "survey", lambda folder=None: found)
     widget.panel.modelStep.refresh()
+    widget.panel.modelStep.chooseModel("tiny-region")
     widget.panel.modelStep.chooseDevice("cpu")
     return widget.panel
 

@@ -45,6 +45,7 @@ def panel(widget, models, monkeypatch):  # noqa: F811
     monkeypatch.setattr(sys.modules["BreastSegLib.panel.modelstep"], "survey", lambda folder=None: (models, {}))
     panel = widget.panel
     panel.modelStep.refresh()
+    panel.modelStep.chooseModel(models[0].name)
     panel.modelStep.chooseDevice("cpu")
     yield panel
     panel.recipeStep.chooseRecipe("")

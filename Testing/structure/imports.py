@@ -25,9 +25,10 @@ ARROWS = {
         "reports": {"foundation", "measures"},
         "inference": {"foundation"},
         "executors": {"foundation", "inference"},
-        "engine": {"foundation", "inference"},
-        "pipeline": _LOW | {"engine"},
-        "worker": _LOW | {"engine", "pipeline"},
+        "networks": {"foundation", "inference", "models"},
+        "child": {"foundation", "inference", "networks"},
+        "pipeline": _LOW | {"networks"},
+        "worker": _LOW | {"networks", "child", "pipeline"},
         "scene": _LOW | {"pipeline"},
         "panel": _LOW | {"pipeline", "scene"},
         "commands": _LOW | {"pipeline"},
@@ -49,7 +50,9 @@ ARROWS = {
     },
 }
 WITH_APPLICATION = {"scene", "panel", "door"}
-WITH_TORCH = {"engine", "trainers"}
+WITH_TORCH = {"networks", "trainers"}
+# Of `inference`, what only the child process runs: an ordinary Python, where threads do not starve.
+IN_THE_CHILD = {"ahead", "environment", "inbox"}
 WITHOUT_THREADS = WITH_APPLICATION | {"inference"}
 
 
@@ -61,8 +64,10 @@ def room_of(parts):
         return parts[0], "__init__"
     if parts[1] in FOUNDATION:
         return parts[0], "foundation"
-    if parts[1:3] in (("inference", "engine"), ("inference", "worker")):
+    if parts[1:3] in (("inference", "networks"), ("inference", "worker")):
         return parts[0], parts[2]
+    if parts[1] == "inference" and parts[2:3] and parts[2] in IN_THE_CHILD:
+        return parts[0], "child"
     return parts[0], parts[1]
 
 
@@ -133,7 +138,7 @@ def _reason(package, room, name, at_top):
     if name[0] in APPLICATION and room not in WITH_APPLICATION:
         return "only scene, panel and the module files know the application"
     if name[0] in TORCH and room not in WITH_TORCH:
-        return "only inference/engine.py and the trainers know torch and nnU-Net"
+        return "only inference/networks and the trainers know torch and nnU-Net"
     if name[0] in THREADS and room in WITHOUT_THREADS:
         return "threads starve in the application"
     if at_top and room not in WITH_TORCH and name[0] not in BUNDLED | set(sys.stdlib_module_names) | {"__future__"}:

@@ -6,6 +6,7 @@ Standard library only; the field ``mode`` of a request says what to do.
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -57,6 +58,69 @@ def answer(message):
         os.close(1)
         os.close(0)
         time.sleep(60)
+    elif mode == "close output":
+        os.close(1)
+        time.sleep(60)
+    elif mode == "die at":
+        for event in message["events"]:
+            line = (json.dumps({"id": number, **event}) + "\n").encode()
+            if event["event"] == message["kind"]:
+                raw(line[: round(len(line) * message["share"])])
+                os.kill(os.getpid(), signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+            raw(line)
+    elif mode == "long line":
+        for _ in range(message["count"]):
+            raw(b"x" * message["size"])
+        time.sleep(60)
+    elif mode == "long answer":
+        say(event="result", id=number, text="x" * message["size"])
+    elif mode == "flood":
+        line = (
+            json.dumps({"event": "progress", "id": number, "stage": "Reading", "done": 0, "total": 1}).encode() + b"\n"
+        )
+        while True:
+            raw(line * 1000)
+    elif mode == "bytes":
+        raw(bytes.fromhex(message["hex"]))
+        time.sleep(60)
+    elif mode == "chatter after":
+        say(event="result", id=number, right=True)
+        for kind in ("progress", "result", "error", "ready"):
+            say(
+                event=kind,
+                id=number,
+                stage="Reading",
+                done=1,
+                total=1,
+                code="bad-input",
+                message="late",
+                pid=os.getpid(),
+            )
+    elif mode == "grandchild":
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        say(event="progress", id=number, stage="Reading", done=0, total=1, child=child.pid)
+        if message.get("end"):
+            os._exit(5)
+        time.sleep(60)
+    elif mode == "stopped":
+        say(event="progress", id=number, stage="Reading", done=0, total=1)
+        os.kill(os.getpid(), signal.SIGSTOP)
+    elif mode == "deaf":
+        time.sleep(message["seconds"])
+        say(event="result", id=number, size=len(json.loads(sys.stdin.readline())["text"]))
+    elif mode == "size":
+        say(event="result", id=number, size=len(message["text"]))
+    elif mode == "log":
+        for number_of_line in range(message["lines"]):
+            sys.stderr.write(f"line {number_of_line}\n")
+        sys.stderr.flush()
+        say(event="result", id=number)
+    elif mode == "idle":
+        say(event="result", id=number)
+        time.sleep(message["seconds"])
+        say(event="ended", reason="idle")
+        time.sleep(message.get("linger", 0.0))
+        os._exit(0)
     elif mode == "silent":
         time.sleep(message.get("seconds", 60))
         say(event="result", id=number)
@@ -70,9 +134,23 @@ def answer(message):
         say(event="result", id=number, late=True)
 
 
+def start():
+    """Say ready, or die as the environment says, once: the file that it names is there only for the first start."""
+    once = os.environ.get("FAKE_DIES_ONCE", "")
+    if once and os.path.exists(once):
+        with open(once) as stream:
+            share = float(stream.read())
+        os.unlink(once)
+        line = (json.dumps({"event": "ready", "pid": os.getpid(), "versions": {}}) + "\n").encode()
+        raw(line[: round(len(line) * share)])
+        os._exit(9)
+    time.sleep(float(os.environ.get("FAKE_STARTS_SLOWLY", "0")))
+    say(event="ready", pid=int(os.environ.get("FAKE_PID", os.getpid())), versions={})
+
+
 def main():
-    say(event="ready", pid=os.getpid(), versions={})
-    for line in sys.stdin:
+    start()
+    for line in iter(sys.stdin.readline, ""):  # no reading ahead: some modes read a line themselves
         message = json.loads(line)
         if message["request"] == "shutdown":
             return

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from BreastSegLib import files
-from BreastSegLib.commands import together
 from BreastSegLib.files import read_json
+from BreastSegLib.pipeline import together
 from command_cases import array, call, refused, smaller, write_dce, write_mammograms
 
 

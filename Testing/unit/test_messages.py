@@ -4,7 +4,15 @@ import json
 
 import pytest
 from BreastSegLib.errors import BadInput, BreastSegError, Cancelled, DeviceUnavailable, WorkerDied
-from BreastSegLib.inference.messages import REQUESTS, check_request, decode, encode, error_event, to_exception
+from BreastSegLib.inference.messages import (
+    REQUESTS,
+    check_device,
+    check_request,
+    decode,
+    encode,
+    error_event,
+    to_exception,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,23 +48,40 @@ def test_lines_that_are_no_message(line):
         decode(line)
 
 
+VALID = {
+    "source": {"folder": "/exam"},
+    "recipe": "mama-mia-first-post",
+    "output": "/private/result",
+    "model": "/models/one",
+    "device": "cpu",
+    "folds": None,
+    "tta": False,
+    "cleanup": True,
+}
+OPTIONAL = {
+    "regions": [{"box": [0, 0, 9, 9]}],
+    "probabilities": True,
+    "disagreement": False,
+    "entropy": None,
+    "shortcuts": False,
+}
+
+
 def complete(kind):
-    return {"id": 1, "request": kind, **dict.fromkeys(REQUESTS[kind])}
+    return {"id": 1, "request": kind, **{name: VALID[name] for name in REQUESTS[kind]}}
 
 
 @pytest.mark.parametrize("kind", sorted(REQUESTS))
 def test_complete_requests(kind):
-    message = complete(kind)
-    if "device" in message:
-        message["device"] = "cpu"
-    assert check_request(message) == kind
+    assert check_request(complete(kind)) == kind
+    assert check_request({**complete(kind), **OPTIONAL}) == kind
 
 
 @pytest.mark.parametrize(
     ("kind", "field"), [(kind, field) for kind, fields in REQUESTS.items() for field in ("id", *fields)]
 )
 def test_a_lacking_field_is_named(kind, field):
-    message = {**complete(kind), "device": "cpu"}
+    message = complete(kind)
     del message[field]
     with pytest.raises(BadInput, match=f"{kind} lacks {field}"):
         check_request(message)
@@ -68,9 +93,71 @@ def test_unknown_requests(kind):
         check_request({"id": 1, "request": kind})
 
 
-def test_unknown_device():
-    with pytest.raises(BadInput, match="'tpu'.*auto, cuda, cpu"):
-        check_request({**complete("load"), "device": "tpu"})
+@pytest.mark.parametrize("device", ["auto", "cpu", "cuda", "cuda:0", "cuda:11"])
+def test_devices(device):
+    assert check_device(device) == device
+    assert check_request({**complete("load"), "device": device}) == "load"
+
+
+@pytest.mark.parametrize(
+    "device", ["tpu", "", "cuda:", "cuda:-1", "cuda:1 ", "cuda:1\n", "cuda:١", "CPU", None, 0, ["cpu"]]
+)
+def test_unknown_devices(device):
+    with pytest.raises(BadInput, match="Unknown device.*auto, cuda, cpu, cuda:N"):
+        check_device(device)
+    with pytest.raises(BadInput, match="Unknown device"):
+        check_request({**complete("predict"), "device": device})
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("source", "/exam", "source .* an object"),
+        ("model", None, "model .* a folder"),
+        ("output", 7, "output .* a folder"),
+        ("folds", "01", "folds .* a list"),
+        ("folds", [0, 1.5], "Folds are numbers or 'all' .1.5"),
+        ("folds", [True], "Folds are numbers or 'all' .True"),
+        ("regions", {"box": []}, "regions .* a list"),
+        ("regions", ["box"], "A region must be an object"),
+        ("tta", "yes", "tta .* true or false"),
+        ("cleanup", 1, "cleanup .* true or false"),
+        ("probabilities", "no", "probabilities .* true or false"),
+        ("disagreement", 0, "disagreement .* true or false"),
+        ("entropy", [], "entropy .* true or false"),
+        ("shortcuts", "exact", "shortcuts .* true or false"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["predict", "ahead"])
+def test_a_field_of_the_wrong_type_is_named(kind, field, value, words):
+    with pytest.raises(BadInput, match=words) as caught:
+        check_request({**complete(kind), field: value})
+    assert "\n" not in caught.value.line
+
+
+def test_a_long_value_is_not_repeated_in_full():
+    with pytest.raises(BadInput) as caught:
+        check_request({**complete("predict"), "source": "x" * 100_000})
+    assert len(caught.value.line) < 200
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.dictionaries(st.sampled_from([*VALID, *OPTIONAL, "request", "id"]), VALUES, max_size=6))
+def test_any_request_is_accepted_or_refused_in_one_line(changes):
+    try:
+        assert check_request({**complete("predict"), **changes}) in REQUESTS
+    except BadInput as error:
+        assert "\n" not in error.line
+
+
+@pytest.mark.parametrize("event", [{}, {"code": "unheard of"}, {"code": "bad-input"}, {"code": "undecided"}])
+def test_an_error_event_that_lacks_fields_is_an_error_all_the_same(event):
+    assert to_exception(event).line
+
+
+def test_brackets_within_brackets_are_no_message():
+    with pytest.raises(ValueError, match="deep"):
+        decode(b"[" * 200_000)
 
 
 @pytest.mark.parametrize("kind", [BreastSegError, BadInput, Cancelled, DeviceUnavailable, WorkerDied])

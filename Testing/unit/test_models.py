@@ -42,6 +42,11 @@ def make_model(folder, folds=("0",), card=CARD):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def library(tmp_path, monkeypatch):
+    monkeypatch.setenv("BREASTSEG_MODELS", str(tmp_path / "no models"))
+
+
 @pytest.fixture
 def model(tmp_path):
     return make_model(tmp_path / "mine é")
@@ -141,6 +146,19 @@ def test_a_checkpoint_that_the_card_does_not_know(model):
         ({"labels": {"lesion": {"value": 1, "terminology": "lump"}}}, ["label 'lesion'", "mass, neoplasm"]),
         ({"checksums": []}, ["checksums"]),
         ({"checksums": {}}, ["fold_0/checkpoint_final.pth"]),
+        ({"checksums": {"../secret": "0"}}, ["outside the model"]),
+        ({"checksums": {"/etc/secret": "0"}}, ["outside the model"]),
+        ({"checksums": {"c:secret": "0"}}, ["outside the model"]),
+        ({"checksums": {"plans.json": 3}}, ["checksums"]),
+        ({"recipe": "../secret.json"}, ["not the name of a recipe"]),
+        ({"recipe": 3}, ["recipe"]),
+        ({"recipe_hash": 3}, ["recipe"]),
+        ({"title": 3}, ["title"]),
+        ({"configuration": 3}, ["configuration"]),
+        ({"checkpoint": "../x.pth"}, ["not the name of a checkpoint"]),
+        ({"labels": {"lesion": {"value": True, "terminology": "mass"}}}, ["label 'lesion'"]),
+        ({"labels": {"lesion": {"value": 0, "terminology": "mass"}}}, ["above 0"]),
+        ({"labels": {name: {"value": 1, "terminology": "mass"} for name in "ab"}}, ["differ"]),
         ({"name": 3}, ["name"]),
     ],
 )
@@ -204,7 +222,8 @@ def test_shipped_models_are_whole():
         pytest.skip("this checkout has no shipped models")
     for model in list_models():
         assert model.folder.name == model.name
-        recipe = load_recipe(model.card["recipe"])
+        recipe = load_recipe(model.recipe_source)
+        assert model.shipped and model.configuration in ("2d", "3d_fullres")
         assert model.card["recipe_hash"] == recipe.hash
         assert len(recipe.channel_names) == len(model.channel_names)
         size = sum(path.stat().st_size for path in Path(model.folder).rglob("*") if path.is_file())
@@ -222,4 +241,4 @@ def test_one_broken_model_does_not_hide_the_rest(tmp_path, monkeypatch, capsys):
 
     assert run(["models", "list"]) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert len(printed) == 2 and printed[0].startswith("whole\tMine") and "not usable" in printed[1]
+    assert len(printed) == 3 and printed[1].startswith("whole  Mine") and printed[2].startswith("broken: not usable")

@@ -143,8 +143,8 @@ def test_a_wrong_import_is_seen(tmp_path, name, text, expected):
     "name, text",
     [
         (f"{LIB}/exam/a.py", "import os\nimport numpy as np\nfrom ..errors import BadInput\nfrom .b import c\n"),
-        (f"{LIB}/inference/engine.py", "import torch\nfrom ..files import x\nfrom .messages import y\n"),
-        (f"{LIB}/inference/worker.py", "import threading\nfrom .. import pipeline\nfrom .engine import z\n"),
+        (f"{LIB}/inference/networks/engine.py", "import torch\nfrom ...files import x\nfrom ..messages import y\n"),
+        (f"{LIB}/inference/worker.py", "import threading\nfrom .. import pipeline\nfrom .networks.engine import z\n"),
         (f"{LIB}/scene/a.py", "import slicer, vtk\nfrom ..pipeline import x\nfrom ..exam import y\n"),
         (f"{LIB}/recipe/a.py", "def f():\n    from skimage import measure\n"),
         ("BreastSegTraining/BreastSegTrainingLib/cases/a.py", "from BreastSegLib.errors import BadInput\n"),

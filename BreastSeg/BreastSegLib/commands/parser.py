@@ -6,10 +6,10 @@ import traceback
 
 from .. import __version__
 from ..errors import BreastSegError, Cancelled
-from . import models, phases, prepare, recipes, restore, sample, segment
+from . import batch, models, phases, prepare, recipes, restore, sample, segment
 from .exam_arguments import how_to_answer
 
-VERBS = (phases, prepare, restore, segment, recipes, sample, models)
+VERBS = (phases, prepare, restore, segment, batch, recipes, sample, models)
 EXIT_DONE, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_CANCELLED = 0, 1, 2, 130
 
 
@@ -37,8 +37,7 @@ def run(arguments):
     debug = "--debug" in arguments
     options = build_parser().parse_args([argument for argument in arguments if argument != "--debug"])
     try:
-        options.function(options)
-        return EXIT_DONE
+        return options.function(options) or EXIT_DONE  # most verbs know nothing between done and an error
     except (Cancelled, KeyboardInterrupt):
         sys.stderr.write("Cancelled; nothing was written.\n")
         return EXIT_CANCELLED

@@ -13,6 +13,7 @@ from ..exam.decisions import check_decisions
 from ..exam.reading import plain
 from ..exam.source import read
 from ..files import write_json
+from ..pipeline.together import whole_files
 from ..recipe import load_recipe, prepare_cases, prepare_mask, regions_of_mask, restore
 from ..reports.masks import write_mask
 from ..volume import Volume
@@ -20,7 +21,6 @@ from .exam_arguments import add_exam, check_motion, exam_source
 from .mask_files import read_reference_mask
 from .progress import ProgressLine
 from .region_arguments import add_regions, any_region, asked_regions, only_view, regions_in, view_of
-from .together import whole_files
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?")
 CHANNEL = re.compile(r"_[0-9]{4}$")

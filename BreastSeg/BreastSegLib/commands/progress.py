@@ -17,7 +17,8 @@ class ProgressLine:
         stage, done, total, eta = event["stage"], event["done"], event["total"], event["eta_s"]
         if self._terminal:
             left = f", about {eta:.0f} s left" if eta else ""
-            self._stream.write(f"\r\033[K{stage}: {100 * done / max(total, 1):3.0f} %{left}")
+            share = f": {100 * done / total:3.0f} %" if total else " …"
+            self._stream.write(f"\r\033[K{stage}{share}{left}")
         elif stage != self._stage:
             self._stream.write(f"{stage} …\n")
         self._stage = stage

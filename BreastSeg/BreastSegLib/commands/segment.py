@@ -1,20 +1,27 @@
 """``segment``: an exam and a model make masks on the exam's own grid and a run record."""
 
 import sys
+from argparse import ArgumentTypeError
 from pathlib import Path
 
 from ..errors import BadInput
 from ..exam.examscan import ExamScan
 from ..exam.source import describe, read
-from ..inference.messages import DEVICES
+from ..inference.messages import check_device
 from ..models import find_model
 from ..pipeline import segment
+from ..pipeline.outputs import Outputs, write_result
 from ..recipe import load_recipe
 from .exam_arguments import add_exam, check_motion, exam_source
 from .progress import ProgressLine
 from .region_arguments import add_regions, any_region, asked_regions, regions_in
-from .segment_files import Outputs, write_result
 from .segment_report import lines_of
+
+MAP_HELP = {
+    "probabilities": "the chance of a lesion for every voxel",
+    "disagreement": "how far folds and models are apart: the standard deviation of that chance (0 to 0.5)",
+    "entropy": "how unsure their mean is: the entropy of that chance in bits (0 to 1)",
+}
 
 
 def add_arguments(verbs):
@@ -26,31 +33,54 @@ def add_arguments(verbs):
         "before the clean-up (NAME.raw.nii.gz), are written beside it. Of several mammograms each gets a mask: "
         "NAME-LCC.nii.gz …",
     )
-    parser.add_argument("--model", required=True, help="a model's name (see 'models list') or folder")
+    parser.add_argument("--model", required=True, help="a model's or ensemble's name (see 'models list') or folder")
     add_exam(parser)
     parser.add_argument("--output", required=True, metavar="FILE", help="mask: .nii.gz, .nrrd, .seg.nrrd or .mha")
     add_regions(parser, "view that the regions lie in, such as LCC; not needed where there is one")
+    add_run_options(parser)
+    for kind, meaning in MAP_HELP.items():
+        parser.add_argument(f"--{kind}", metavar="FILE", help=f"also write {meaning}")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
+    parser.set_defaults(function=run)
+
+
+def add_run_options(parser):
+    """Add what decides how a model is run: device, folds, mirrorings, shortcuts, clean-up."""
     parser.add_argument(
-        "--device", choices=DEVICES, default="auto", help="auto: the GPU, and an error when there is none"
+        "--device",
+        type=_device,
+        default="auto",
+        metavar="auto|cuda|cuda:N|cpu",
+        help="auto: the GPU with most free memory, and an error when there is none (default)",
     )
     parser.add_argument(
         "--folds", nargs="+", metavar="FOLD", help="folds to average; all that the model has when not given"
     )
     parser.add_argument("--tta", action="store_true", help="average over mirrorings (up to 8 times slower)")
+    parser.add_argument(
+        "--exact",
+        action="store_true",
+        help="take no shortcuts: also compute tiles outside the breast, and every mirroring where nothing is seen",
+    )
     parser.add_argument("--no-cleanup", action="store_true", help="keep the mask as the network gives it")
-    parser.add_argument("--probabilities", metavar="FILE", help="also write the chance of a lesion for every voxel")
-    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
-    parser.set_defaults(function=run)
+
+
+def _device(text):
+    """Return the name of a device, or raise argparse's own error."""
+    try:
+        return check_device(text)
+    except BadInput as error:
+        raise ArgumentTypeError(error.line) from error
 
 
 def run(options):
     """Segment and write; everything is checked before the run starts."""
-    chances = Path(options.probabilities) if options.probabilities else None
-    Outputs(Path(options.output), chances, False, options.overwrite)  # the endings, before anything is looked for
+    maps = {kind: Path(getattr(options, kind)) for kind in MAP_HELP if getattr(options, kind)}
+    Outputs(Path(options.output), maps, False, options.overwrite)  # the endings, before anything is looked for
     model = find_model(options.model, verify=False)  # the worker compares the checksums
-    recipe = load_recipe(model.card["recipe"])
+    recipe = load_recipe(model.recipe_source)
     raw = bool(recipe.cleanup) and not options.no_cleanup
-    outputs = Outputs(Path(options.output), chances, raw, options.overwrite)
+    outputs = Outputs(Path(options.output), maps, raw, options.overwrite)
     source = exam_source(options)
     regions = wanted_regions(options, source)
     outputs.check(expected_views(options, source, recipe, regions))
@@ -63,9 +93,10 @@ def run(options):
             options.folds,
             options.tta,
             not options.no_cleanup,
-            chances is not None,
-            progress,
+            on_event=progress,
             regions=regions,
+            shortcuts=not options.exact,
+            **dict.fromkeys(maps, True),
         )
     finally:
         progress.close()

@@ -5,21 +5,21 @@ A window polls it with a timer (`WorkerClient.poll` never blocks); the command l
 
 import logging
 import os
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from ..errors import BreastSegError, WorkerDied
-from .messages import decode, encode, to_exception
+from ..errors import BreastSegError, Cancelled, WorkerDied
+from . import logfile
+from .child import Child
+from .messages import EVENTS, encode, error_event, to_exception
+from .privatefolder import PrivateFolder
 
-CANCEL_PATIENCE_S = 1.0
-CLOSE_PATIENCE_S = 2.0
-LOG_NAME = "worker.log"
-LOG_LINES = 25
+CANCEL_PATIENCE_S = 0.8  # so that all is over within a second
+CLOSE_PATIENCE_S = 1.0
+IDLE_S = 15 * 60.0
+LOG_NAME = logfile.NAME
+LOG_LINES = logfile.LINES
 PACKAGE_FOLDER = Path(__file__).resolve().parents[2]
 # Set by the application for itself; in the child they would load the wrong libraries.
 UNWANTED_VARIABLES = ("ITK_AUTOLOAD_PATH", "PYTHONSTARTUP", "PYTHONINSPECT")
@@ -36,12 +36,17 @@ class WorkerClient:
         Interpreter of the worker; the running one when not given.
     environment : dict, optional
         Environment of the worker; the running one when not given. Slicer gives its start-up environment.
+    idle_s : float
+        Seconds without a request after which the worker ends itself and gives its memory back; the next request
+        starts another one.
 
     Attributes
     ----------
     folder : Path or None
         Private temporary folder of this client, for arrays; removed by `close`, and by the worker if this process
         dies.
+    last_end : str
+        Why the last worker ended, as a sentence; ``""`` before the first end.
 
     Notes
     -----
@@ -49,23 +54,30 @@ class WorkerClient:
     event, also when the worker dies or is killed.
     """
 
-    def __init__(self, python=None, environment=None):
+    def __init__(self, python=None, environment=None, idle_s=IDLE_S):
         self.python = str(python or sys.executable)
         self.environment = dict(os.environ if environment is None else environment)
-        self.folder = None
-        self._process = None
-        self._worker_pid = None  # Slicer's Python starts through a launcher, so this can be another process than ours
+        self.idle_s = float(idle_s)
+        self.last_end = self._hint = ""
+        self._private = None
+        self._child = None
         self._lease = None
         self._starts = 0
-        self._buffer = b""
+        self._went_idle = self._ready = False
         self._pending = None
+        self._request = b""  # as it was sent
         self._cancel_deadline = None
         self._next_id = 1
 
     @property
+    def folder(self):
+        """Path or None: the private folder, once there is one."""
+        return self._private.path if self._private is not None else None
+
+    @property
     def alive(self):
         """bool: whether the worker process is running."""
-        return self._process is not None and self._process.poll() is None
+        return self._child is not None and self._child.alive
 
     @property
     def busy(self):
@@ -75,7 +87,7 @@ class WorkerClient:
     @property
     def pid(self):
         """int or None: process id of the running worker."""
-        return self._process.pid if self.alive else None
+        return self._child.pid if self.alive else None
 
     def start(self):
         """Start the worker if it is not running.
@@ -85,36 +97,12 @@ class WorkerClient:
         BreastSegError
             If the interpreter cannot be started.
         """
-        if self.alive:
+        if self.alive or self.busy:  # a request whose worker died is answered by `poll` first
             return
-        self._reap()
-        if self.folder is None:
-            self.folder = Path(tempfile.mkdtemp(prefix="breastseg-"))
-        self._starts += 1
-        self._lease = self.folder / f"lease-{self._starts}"
-        command = [self.python, "-u", "-m", "BreastSegLib.inference.worker"]
-        command += ["--folder", str(self.folder), "--lease", str(self._lease)]
-        try:
-            self._lease.touch()
-            with open(self.folder / LOG_NAME, "ab") as log:
-                self._process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    cwd=self.folder,
-                    env=self._child_environment(),
-                    **_no_window(),
-                )
-        except OSError as error:
-            raise BreastSegError(
-                f"The worker could not be started: {error.strerror}",
-                self.python,
-                "Choose a Python interpreter that exists",
-            ) from error
-        self._buffer = b""
-        os.set_blocking(self._process.stdout.fileno(), False)
-        logger.info("Worker %d started", self._process.pid)
+        if self._child is not None:
+            self._read_events()
+            self._note_end()
+        self._launch()
 
     def send(self, request, **fields):
         """Send a request, starting the worker if needed, and return its id.
@@ -126,11 +114,29 @@ class WorkerClient:
         """
         if self.busy:
             raise BreastSegError("The worker is busy", hint="Wait for the run to end or cancel it")
+        number = self._next_id
+        message = encode({"id": number, "request": request, **fields})
         self.start()
-        self._pending, self._next_id = self._next_id, self._next_id + 1
+        self._pending, self._request, self._next_id = number, message, number + 1
         self._cancel_deadline = None
-        self._write({"id": self._pending, "request": request, **fields})
-        return self._pending
+        self._child.sink.write(message)
+        return number
+
+    def ahead(self, **fields):
+        """Let the worker prepare the exam of the next ``predict`` while it is busy with the current one.
+
+        Parameters
+        ----------
+        **fields
+            Those that ``predict`` will have.
+
+        Notes
+        -----
+        There is no answer: errors come out at ``predict``. Nothing happens when the worker does not run.
+        """
+        number, self._next_id = self._next_id, self._next_id + 1
+        if self.alive:
+            self._child.sink.write(encode({"id": number, "request": "ahead", **fields}))
 
     def cancel(self):
         """Ask the worker to stop what it is doing.
@@ -139,23 +145,30 @@ class WorkerClient:
         """
         if self.busy and self._cancel_deadline is None:
             self._cancel_deadline = time.monotonic() + CANCEL_PATIENCE_S
-            self._write({"id": self._pending, "request": "cancel"})
+            if self._child is not None:
+                self._child.sink.write(encode({"id": self._pending, "request": "cancel"}))
 
     def poll(self):
         """Return the events that arrived since the last call; never blocks."""
-        if self._process is None:
-            return [self._end(self._death_event())] if self.busy else []  # `kill` while a request ran
-        ended = self._process.poll() is not None  # asked before reading, so that nothing it wrote is missed
-        events = self._read_events()
+        if self._child is None:
+            return [self._end(self._death_event(self.last_end))] if self.busy else []  # `kill` while a request ran
+        ended = not self._child.alive  # asked before reading, so that nothing it wrote is missed
+        self._child.sink.flush()
+        events, wrong = self._read_events(), self._child.lines.broken
         if self.busy and self._cancel_deadline is not None and time.monotonic() > self._cancel_deadline:
-            self.kill()
-            events.append(
-                self._end({"event": "error", "code": "cancelled", "message": "Cancelled", "hint": "", "log": ""})
-            )
-        elif ended:
-            if self.busy:
-                events.append(self._end(self._death_event()))
-            self._reap()
+            self._stop("The worker did not stop within a second after a cancel and was ended")
+            events.append(self._end(error_event(self._pending, Cancelled())))
+        elif wrong:
+            self._stop("The worker was ended", f"what it sent is wrong, {wrong}")
+        elif self._child.unreachable:
+            self._stop("The worker closed its output and was ended")
+        elif ended and (self._child.lines.drained or self._child.lines.ended):
+            again = self._went_idle and self.busy and self._cancel_deadline is None
+            self._note_end()
+            if again:  # the request and the end of an idle worker crossed on their way
+                self._launch_again()
+        if self.busy and self._child is None:
+            events.append(self._end(self._death_event(self.last_end)))
         return events
 
     def wait(self, request_id, on_event=None, timeout=None):
@@ -189,43 +202,68 @@ class WorkerClient:
 
     def kill(self):
         """End the worker process at once; `poll` then answers a request that was running."""
-        if self.alive:
-            if self._worker_pid not in (None, self._process.pid):
-                _end_process(self._worker_pid)
-            self._process.kill()
-            self._process.wait()
-        self._reap()
+        if self._child is not None:
+            self._stop("The worker was ended")
 
     def close(self):
         """Ask the worker to end, end it if it does not (at once when it is busy), and remove the private folder."""
-        if self.busy:
-            self.kill()  # it would not listen before the run has finished
-        if self.alive:
-            self._write({"id": 0, "request": "shutdown"})
-            try:
-                self._process.wait(CLOSE_PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                self.kill()
-        self._reap()
-        self._pending = None
-        if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder = None
+        if self.alive and self._ready and not self.busy:
+            self._child.sink.write(encode({"id": 0, "request": "shutdown"}))
+            if self._child.wait(CLOSE_PATIENCE_S):
+                self._let_go()
+                self.last_end = "The worker was ended"
+        if self._child is not None:
+            self._stop("The worker was ended")  # also one that is busy or starting: it would not listen yet
+        self._pending = self._cancel_deadline = None
+        if self._private is not None:
+            self._private.remove()
+            self._private = None
 
     def log_tail(self, lines=LOG_LINES):
         """Return the last lines of the worker's log (what libraries printed, tracebacks)."""
-        if self.folder is None or not (self.folder / LOG_NAME).is_file():
-            return ""
-        with open(self.folder / LOG_NAME, "rb") as stream:
-            stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, stream.tell() - 65536))
-            return "\n".join(stream.read().decode("utf-8", "replace").splitlines()[-lines:])
+        return "" if self.folder is None else logfile.tail(self.folder / LOG_NAME, lines)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.close()
+
+    def _launch(self):
+        try:
+            if self._private is not None and not self._private.there:
+                self._private.remove()
+                self._private = None
+            self._private = self._private or PrivateFolder()
+            self._starts += 1
+            self._lease = self.folder / f"lease-{self._starts}"
+            self._lease.touch()
+            with open(self.folder / LOG_NAME, "ab") as log:
+                log.write(f"--- worker {self._starts}, {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode())
+                log.flush()
+                self._child = Child(self._command(), log, self.folder, self._child_environment())
+        except OSError as error:
+            own = error.filename in (None, self.python)
+            raise BreastSegError(
+                f"The worker could not be started: {error.strerror or error}",
+                self.python if own else error.filename,
+                "Choose a Python interpreter that exists" if own else "Check the folder for temporary files",
+            ) from error
+        self._went_idle = self._ready = False
+        logger.info("Worker %d started", self._child.pid)
+
+    def _launch_again(self):
+        """Start another worker for the request that still waits; when that fails, it is the request's answer."""
+        try:
+            self._launch()
+        except BreastSegError as error:
+            self.last_end, self._hint = f"{error.what} ({error.where})", error.hint
+        else:
+            self._child.sink.write(self._request)
+
+    def _command(self):
+        command = [self.python, "-u", "-m", "BreastSegLib.inference.worker", "--folder", str(self.folder)]
+        return [*command, "--lease", str(self._lease), "--idle", str(self.idle_s), "--own-tree"]
 
     def _child_environment(self):
         environment = {key: value for key, value in self.environment.items() if key not in UNWANTED_VARIABLES}
@@ -234,99 +272,70 @@ class WorkerClient:
         environment.update({"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "nnUNet_compile": "f"})
         return environment
 
-    def _write(self, message):
-        try:
-            self._process.stdin.write(encode(message))
-            self._process.stdin.flush()
-        except (BrokenPipeError, OSError, ValueError):
-            logger.debug("The worker no longer reads; its end is reported by poll()")
-
     def _read_events(self):
-        try:
-            while chunk := os.read(self._process.stdout.fileno(), 1 << 16):
-                self._buffer += chunk
-        except OSError:  # nothing more for now: BlockingIOError, on Windows also other kinds
-            pass
-        *lines, self._buffer = self._buffer.split(b"\n")
         events = []
-        for line in lines:
-            event = self._event(line)
-            if event is not None:
+        for event in self._child.lines.read():
+            if event.get("event") not in EVENTS:
+                self._child.lines.broken = "a line that is not a message: it says no event"
+                break
+            if self._is_of_interest(event):
                 events.append(event)
         return events
 
-    def _event(self, line):
-        """Return the event of one line, or None for a line that is no longer of interest."""
-        try:
-            event = decode(line)
-            kind = event["event"]
-        except (ValueError, KeyError):
-            self.kill()
-            if not self.busy:
-                return None
-            return self._end(
-                {
-                    "event": "error",
-                    "code": WorkerDied.code,
-                    "message": "The worker sent a line that is not a message and was ended",
-                    "hint": "Run again; the log says more",
-                    "log": self.log_tail(),
-                }
-            )
-        if kind in ("result", "error"):
-            return self._end(event) if event.get("id") == self._pending and self.busy else None
+    def _is_of_interest(self, event):
+        """Note what an event changes and return whether the owner of this client should see it."""
+        kind = event["event"]
         if kind == "ready":
-            self._worker_pid = event.get("pid")
-            return event
-        return event if event.get("id") == self._pending else None
+            self._ready, self._child.real_pid = True, _process_id(event.get("pid"))
+            return True
+        if kind == "ended":
+            self._went_idle = True
+            return False
+        if not self.busy or event.get("id") != self._pending:
+            return False
+        if kind in ("result", "error"):
+            self._end(event)
+        return True
 
     def _end(self, event):
         """Note that the running request has its answer."""
-        event["id"], self._pending, self._cancel_deadline = self._pending, None, None
+        event["id"], self._pending, self._cancel_deadline, self._request = self._pending, None, None, b""
         return event
 
-    def _death_event(self):
-        code = None if self._process is None else self._process.returncode
-        how = (
-            "was ended"
-            if code is None
-            else f"was killed by signal {-code}"
-            if code < 0
-            else f"ended with exit code {code}"
-        )
-        hint = "The computer may have run out of memory" if code == -9 else "The log says why"
+    def _death_event(self, why):
         if self._cancel_deadline is not None:
-            return {"event": "error", "code": "cancelled", "message": "Cancelled", "hint": "", "log": ""}
-        return {
-            "event": "error",
-            "code": WorkerDied.code,
-            "message": f"The worker process {how} before it had finished",
-            "hint": f"{hint}; run again to start a new one",
-            "log": self.log_tail(),
-        }
+            return error_event(self._pending, Cancelled())
+        return {"event": "error", "code": WorkerDied.code, "message": why, "hint": self._hint, "log": self.log_tail()}
 
-    def _reap(self):
-        if self._lease is not None:
-            # Before the pipes are closed: a worker that is still there must not take that for the death of its parent.
-            self._lease.unlink(missing_ok=True)
-            self._lease = self._worker_pid = None
-        if self._process is not None:
-            for stream in (self._process.stdin, self._process.stdout):
-                try:
-                    stream.close()
-                except OSError:  # unsent bytes for a process that is gone
-                    pass
-            self._process = None
+    def _stop(self, why, detail=""):
+        """End the worker because of `why`; when it has ended by itself meanwhile, that is the reason."""
+        if not self._child.alive:
+            self._note_end()
+            return
+        self._let_go()
+        self.last_end, self._hint = f"{why}{': ' if detail else ''}{detail}", "Run again; the log says more"
+        logger.info("%s", self.last_end)
+
+    def _note_end(self):
+        """Note why the worker has ended by itself, and let go of it."""
+        child = self._child
+        self._let_go()
+        if self._went_idle:
+            self.last_end, self._hint = "The worker had nothing to do for a while and ended itself", ""
+            logger.info("%s", self.last_end)
+            return
+        self.last_end = f"The worker process {child.how_it_ended}{' before it had finished' if self.busy else ''}"
+        why = "The computer may have run out of memory" if child.killed else "The log says why"
+        self._hint = f"{why}; run again to start a new one"
+        logger.warning("%s", self.last_end)
+
+    def _let_go(self):
+        # Before the pipes are closed: a worker that is still there must not take that for the death of its parent.
+        self._lease.unlink(missing_ok=True)
+        self._child.end()
+        self._child = None
 
 
-def _end_process(pid):
-    """End the process behind a launcher; it may be gone already."""
-    try:
-        os.kill(pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
-    except OSError:
-        logger.debug("The worker behind the launcher has ended already")
-
-
-def _no_window():
-    """Keep Windows from opening a console for the child."""
-    return {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
+def _process_id(value):
+    """Return a process id that a worker told, or None: it may be ended by this number."""
+    return value if isinstance(value, int) and value > 1 and value != os.getpid() else None

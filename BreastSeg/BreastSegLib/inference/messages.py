@@ -1,6 +1,7 @@
 """The messages between the client and the worker: one JSON object a line."""
 
 import json
+import re
 
 from ..errors import BadInput, BreastSegError, Cancelled, DeviceUnavailable, Undecided, WorkerDied
 
@@ -10,14 +11,28 @@ REQUESTS = {
     "prepare": ("source", "recipe", "output"),
     "load": ("model", "device", "folds"),
     "predict": ("source", "model", "device", "folds", "tta", "cleanup", "output"),
+    "ahead": ("source", "model", "device", "folds", "tta", "cleanup"),
+    "devices": (),
     "cancel": (),
     "shutdown": (),
 }
-EVENTS = ("ready", "progress", "result", "error")
-DEVICES = ("auto", "cuda", "cpu")
+EVENTS = ("ready", "progress", "result", "error", "ended")
+DEVICES = ("auto", "cuda", "cpu")  # and cuda:N
+_SWITCHES = ("tta", "cleanup", "breast", "probabilities", "disagreement", "entropy", "shortcuts")
+# field -> the types that it may have, and what people call them
+_TYPES = {
+    "source": ((dict,), "an object"),
+    "model": ((str,), "a folder"),
+    "recipe": ((str,), "a name or a file"),
+    "output": ((str,), "a folder"),
+    "folds": ((list, type(None)), "a list"),
+    "regions": ((list, type(None)), "a list"),
+    **{name: ((bool, type(None)), "true or false") for name in _SWITCHES},
+}
 # Of a run; reading an exam from its own files has two more.
 STAGES = ("Reading", "Preparing", "Loading model", "Segmenting", "Restoring", "Cleaning up", "Writing")
 EXAM_STAGES = ("Measuring enhancement", "Correcting motion")
+_NUMBERED_DEVICE = re.compile(r"cuda:[0-9]{1,3}")
 ERRORS = {kind.code: kind for kind in (BreastSegError, BadInput, Undecided, Cancelled, DeviceUnavailable, WorkerDied)}
 
 
@@ -34,7 +49,10 @@ def decode(line):
     ValueError
         If it is not a JSON object.
     """
-    message = json.loads(line)
+    try:
+        message = json.loads(line.decode("utf-8") if isinstance(line, bytes) else line)
+    except RecursionError as error:  # brackets within brackets, thousands deep
+        raise ValueError("nested too deeply") from error
     if not isinstance(message, dict):
         raise ValueError("not an object")
     return message
@@ -54,9 +72,22 @@ def check_request(message):
     missing = [name for name in ("id", *REQUESTS[kind]) if name not in message]
     if missing:
         raise BadInput(f"The request {kind} lacks {', '.join(missing)}")
-    if message.get("device", "auto") not in DEVICES:
-        raise BadInput(f"Unknown device {message['device']!r}", hint="Devices: " + ", ".join(DEVICES))
+    _check_types(message)
+    check_device(message.get("device", "auto"))
     return kind
+
+
+def check_device(device):
+    """Return the name of a device after checking it: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises
+    ------
+    BadInput
+        If it is none of these. Whether the device is there is not asked.
+    """
+    if not isinstance(device, str) or (device not in DEVICES and not _NUMBERED_DEVICE.fullmatch(device)):
+        raise BadInput(f"Unknown device {device!r}", hint=f"Devices: {', '.join(DEVICES)}, cuda:N (the N-th GPU)")
+    return device
 
 
 def error_event(request_id, error, log=""):
@@ -78,12 +109,25 @@ def error_event(request_id, error, log=""):
 
 def to_exception(event):
     """Return the exception that an error event describes."""
-    error = ERRORS.get(event["code"], BreastSegError)(event["message"], hint=event.get("hint", ""))
+    code, message = event.get("code", "internal"), event.get("message", "The worker said no more")
+    error = ERRORS.get(code, BreastSegError)(message, hint=event.get("hint", ""))
     if isinstance(error, Undecided):
         question = event.get("question") or {}
         error.name, error.choices = question.get("name", ""), tuple(map(tuple, question.get("choices", ())))
-    error.code, error.log = event["code"], event.get("log", "")
+    error.code, error.log = code, event.get("log", "")
     return error
+
+
+def _check_types(message):
+    for name, (types, words) in _TYPES.items():
+        if name in message and not isinstance(message[name], types):
+            raise BadInput(f"The field {name} of a request must be {words}", repr(message[name])[:80])
+    for fold in message.get("folds") or ():
+        if isinstance(fold, bool) or not isinstance(fold, (int, str)):
+            raise BadInput("Folds are numbers or 'all'", repr(fold)[:80])
+    for region in message.get("regions") or ():
+        if not isinstance(region, dict):
+            raise BadInput("A region must be an object", repr(region)[:80])
 
 
 def _first_line(error):

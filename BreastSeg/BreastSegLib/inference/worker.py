@@ -1,125 +1,108 @@
 """The child process that owns torch and nnU-Net: ``python -m BreastSegLib.inference.worker``.
 
 An entry point like ``__main__``: it reads requests, lets `pipeline` do them and says how they go (see `messages`).
-It ends itself when its parent is gone.
+It ends itself when its parent is gone, and when it had nothing to do for a while.
 """
 
 import argparse
 import os
 import queue
-import shutil
 import signal
 import sys
 import threading
-import time
 import traceback
 
 from .. import pipeline
 from ..errors import BreastSegError, Cancelled
 from ..exam import reading
-from .engine import Engine
-from .messages import check_request, decode, encode, error_event
+from . import allocator, logfile, privatefolder
+from .ahead import Ahead
+from .inbox import Inbox
+from .messages import check_request, encode, error_event
+from .networks import devices
+from .networks.engine import Engine
+from .reporter import Reporter
 from .versions import versions
 
-PROGRESS_INTERVAL_S = 0.05
+
+class OutOfMainMemory(BreastSegError):
+    """The computer has too little memory for a request."""
+
+    code = "out-of-memory"
 
 
 class Channel:
     """Events go out here. Whatever libraries print to the standard output goes to the log instead."""
 
-    def __init__(self):
+    def __init__(self, log):
         self._stream = os.fdopen(os.dup(1), "wb", buffering=0)
+        self._log = log
         os.dup2(2, 1)
         sys.stdout = sys.stderr
 
     def send(self, **event):
         """Write one event."""
         self._stream.write(encode(event))
+        logfile.trim(self._log)
 
 
-class Inbox(threading.Thread):
-    """Reads requests, so that a cancel is seen while a request runs, and notices when the parent is gone.
-
-    A thread is right here: this process is an ordinary Python, not the application.
-    """
-
-    def __init__(self, folder, lease):
-        super().__init__(daemon=True)
-        self.requests = queue.Queue()
-        self.cancelled = None  # id of the request that the user cancelled
-        self._folder, self._lease = folder, lease
-
-    def run(self):
-        for line in sys.stdin.buffer:
-            try:
-                message = decode(line)
-            except ValueError:
-                message = {"id": None, "request": "unreadable"}
-            if message.get("request") == "cancel":
-                self.cancelled = message.get("id")
-            else:
-                self.requests.put(message)
-            if message.get("request") == "shutdown":
-                return
-        # End of input without a shutdown: the parent is gone. Nobody needs the arrays any more.
-        # The lease says whether it died or only let go of this worker, and still needs the folder.
-        if os.path.exists(self._lease):
-            shutil.rmtree(self._folder, ignore_errors=True)
-        os._exit(3)
-
-
-class Reporter:
-    """Sends progress with an estimate of the time left in the stage; raises `Cancelled` when the user asked for it."""
-
-    def __init__(self, channel, request_id, inbox):
-        self._channel, self._id, self._inbox = channel, request_id, inbox
-        self._stage, self._began, self._sent = None, 0.0, 0.0
-
-    def __call__(self, stage, done, total):
-        if self._inbox.cancelled == self._id:
-            raise Cancelled()
-        now = time.monotonic()
-        if stage != self._stage:
-            self._stage, self._began, self._sent = stage, now, 0.0
-        if now - self._sent < PROGRESS_INTERVAL_S and done < total:
-            return
-        self._sent = now
-        eta = (now - self._began) / done * (total - done) if done else None
-        self._channel.send(
-            event="progress",
-            id=self._id,
-            stage=stage,
-            done=done,
-            total=total,
-            eta_s=None if eta is None else round(eta, 1),
-        )
-
-
-def serve(channel, inbox):
-    """Answer requests until shutdown."""
+def serve(channel, inbox, ahead, idle_s):
+    """Answer requests until shutdown, or until none came for `idle_s` seconds."""
     engine = Engine()
+
+    def predict(request, report):
+        ready = ahead.take(request, report)
+        return pipeline.segment_exam(request, engine, report, ready=ready)
+
     handlers = {
         "read": lambda request, report: reading.read_to_store(request["source"], request["output"], report),
-        "prepare": lambda request, report: pipeline.prepare_exam(request, report),
+        "prepare": pipeline.prepare_exam,
         "load": lambda request, report: pipeline.load_model(request, engine, report),
-        "predict": lambda request, report: pipeline.segment_exam(request, engine, report),
+        "predict": predict,
+        "devices": lambda request, report: {"devices": devices.list_devices()},
     }
     channel.send(event="ready", pid=os.getpid(), versions=versions())
     while True:
-        request = inbox.requests.get()
-        request_id = request.get("id")
         try:
-            kind = check_request(request)
-            if kind == "shutdown":
-                return
-            result = handlers[kind](request, Reporter(channel, request_id, inbox))
-            channel.send(event="result", id=request_id, **result)
-        except BreastSegError as error:
-            channel.send(**error_event(request_id, error))
-        except Exception as error:  # the worker must answer and stay; the traceback is in the log
-            text = traceback.format_exc()
-            sys.stderr.write(text)
-            channel.send(**error_event(request_id, error, log=text[-4000:]))
+            request = inbox.requests.get(timeout=idle_s)
+        except queue.Empty:
+            if ahead.working:
+                continue
+            channel.send(event="ended", reason="idle")
+            return
+        if request.get("request") == "shutdown":
+            return
+        channel.send(**answer(request, handlers, Reporter(channel.send, request.get("id"), inbox.is_cancelled), ahead))
+        allocator.give_back_freed_memory()
+
+
+def answer(request, handlers, report, ahead):
+    """Do a request and return the event that answers it.
+
+    Every error is answered, because the worker must stay; only when the parent no longer listens there is nobody to
+    tell, and BrokenPipeError goes through.
+    """
+    request_id = request.get("id")
+    try:
+        kind = check_request(request)
+        event = {"event": "result", "id": request_id, **handlers[kind](request, report)}
+        encode(event)  # what JSON lacks is an error of this request
+        return event
+    except Cancelled as error:
+        ahead.drop()
+        return error_event(request_id, error)
+    except BreastSegError as error:
+        return error_event(request_id, error)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        text = traceback.format_exc()
+        sys.stderr.write(text)
+        if isinstance(error, MemoryError):
+            error = OutOfMainMemory(
+                "The computer has too little memory for this exam", hint="Close other programs and run again"
+            )
+        return error_event(request_id, error, log=text[-4000:])
 
 
 def main():
@@ -127,15 +110,23 @@ def main():
     parser = argparse.ArgumentParser(prog="BreastSegLib.inference.worker")
     parser.add_argument("--folder", required=True, help="private folder of the parent, removed if the parent dies")
     parser.add_argument("--lease", required=True, help="file that the parent deletes before it lets go of this worker")
+    parser.add_argument("--idle", type=float, help="end after so many seconds without a request")
+    parser.add_argument("--own-tree", action="store_true", help="this process leads its own session or process group")
     arguments = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in a terminal is the parent's to handle
-    inbox = Inbox(arguments.folder, arguments.lease)
-    channel = Channel()
+    allocator.keep_freed_memory()
+    ahead = Ahead(lambda request, report: pipeline.make_ready(request, report))
+    inbox = Inbox(arguments.folder, arguments.lease, ahead, arguments.own_tree)
+    channel = Channel(os.path.join(arguments.folder, logfile.NAME))
     inbox.start()
+    threading.Thread(target=privatefolder.sweep, name="sweep", daemon=True).start()
     try:
-        serve(channel, inbox)
+        serve(channel, inbox, ahead, arguments.idle)
     except BrokenPipeError:
-        os._exit(3)
+        inbox.leave()
+    # At once: threads may be in the middle of libraries that do not survive an orderly end of the interpreter.
+    sys.stderr.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

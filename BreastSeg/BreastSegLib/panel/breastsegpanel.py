@@ -6,14 +6,18 @@ import time
 import slicer
 
 from ..errors import BreastSegError, Cancelled, DeviceUnavailable, Undecided
-from ..scene import keeping, segmentationnode, viewlayout
+from ..scene import keeping, overlay, segmentationnode, viewlayout
 from ..scene.texts import _
 from . import packages, state
+from .batchbox import BatchBox
 from .examstep import ExamStep
+from .mapbox import MapBox
 from .modelstep import ModelStep
+from .modelwindows import ModelWindows
 from .recipestep import RecipeStep, tidy
 from .regionbox import RegionBox
 from .runner import Runner
+from .runoptions import RunOptions
 from .segmentstep import SegmentStep, stageTitle
 
 
@@ -45,11 +49,17 @@ class BreastSegPanel:
         self._began = 0.0
         self._source = {}
         self.runner = Runner(parent, session)
+        self.runOptions = RunOptions(ui, self._onUserChange, self._onRunOption)
+        self.mapBox = MapBox(ui)
         self.modelStep = ModelStep(ui, self._onUserChange)
+        self.modelWindows = ModelWindows(ui, session, self.modelStep, self.log)
         self.recipeStep = RecipeStep(ui, self.showPreview, self._onUserChange)
         self.regionBox = RegionBox(ui, self._onUserChange, self.recipeStep.showOriginal)
         self.examStep = ExamStep(ui, self.loadExam, self._onUserChange, self.recipeStep.showOriginal)
         self.segmentStep = SegmentStep(ui, self.segment, self.cancel, self.recipeStep.showOriginal)
+        self.batchBox = BatchBox(
+            ui.batchGroup, ui.batchLayout, session, lambda: self.modelStep.interpreter, self._runSettings, self.log
+        )
         ui.logText.setReadOnly(True)
         self._ready = True
         self.refresh()
@@ -74,7 +84,9 @@ class BreastSegPanel:
             phaseProblem=step.problem,
             models=self.modelStep.count,
             model=self.modelStep.title,
-            modelProblem=self.modelStep.problemWith(exam) or self._regionProblem(self.recipeStep.modelsRecipe),
+            modelProblem=self.modelStep.problemWith(exam)
+            or self._regionProblem(self.recipeStep.modelsRecipe)
+            or self.runOptions.problem,
             recipeProblem=self.recipeStep.problemWith(exam) or self._regionProblem(self.recipeStep.recipe),
             working=self._working,
         )
@@ -89,6 +101,7 @@ class BreastSegPanel:
             chooser.chooseMotion(parameterNode.motion)
             self.modelStep.chooseModel(parameterNode.model)
             self.modelStep.chooseDevice(parameterNode.device)
+            self.runOptions.chooseFolds(parameterNode.folds)
         self._parameterNode = parameterNode
         if parameterNode is not None and not self._working:
             tidy(self.recipeStep.preview)
@@ -119,6 +132,8 @@ class BreastSegPanel:
             if self._parameterNode is not None:
                 keeping.forget(self._parameterNode)
         self._followRecipe()
+        self.runOptions.showModel(self.modelStep.model)
+        self.mapBox.show(self.examStep.exam)
         now = self.state
         idle, missing = not now.working, state.whatIsMissing(now, _)
         loadTip = state.whatIsMissingToLoad(now, _) or _("Read the exam and show it in the views")
@@ -126,6 +141,7 @@ class BreastSegPanel:
         self.modelStep.setEnabled(idle)
         self.regionBox.setEnabled(idle)
         self.recipeStep.refresh(self.examStep.exam, state.whatIsMissingToPreview(now, _), idle)
+        self.batchBox.refresh(state.whatIsMissingToBatch(now, self.runOptions.problem, _))
         self.segmentStep.showMissing(missing)
         if idle:
             self.segmentStep.hideProgress()
@@ -147,12 +163,8 @@ class BreastSegPanel:
         if missing:
             self._say(missing, True)
             return
-        options = {
-            "model": self.modelStep.model,
-            "device": device or self.modelStep.device,
-            "tta": self.ui.mirroringCheck.checked,
-            "cleanup": self.ui.cleanupCheck.checked,
-        }
+        options = self._runSettings()
+        options["device"] = device or options["device"]
         self.segmentStep.showResult(None)
         exam = self.examStep.exam
         self._start(
@@ -197,6 +209,7 @@ class BreastSegPanel:
         self.recipeStep.hide()
         self._message = self.result = None
         self.examStep.show(None)
+        overlay.choose(None)
         viewlayout.leaveSingleView()
         self.segmentStep.showResult(None)
         self.refresh()
@@ -207,11 +220,17 @@ class BreastSegPanel:
         self.runner.abandon()
         self.recipeStep.hide()
         self.regionBox.close()
+        self.batchBox.close()
+        self.modelWindows.close()
         self.session.close()
 
     def log(self, text):
         """Add a line to the log at the bottom of the panel."""
         self.ui.logText.appendPlainText(f"{time.strftime('%H:%M:%S')}  {text}")
+
+    def _runSettings(self):
+        """Return model, device and options of a run, as they are chosen."""
+        return {"model": self.modelStep.model, "device": self.modelStep.device, **self.runOptions.options}
 
     def _start(self, working, needed, makeTurns, onDone):
         self._message, self._stage, self._began, self.error = None, "", time.monotonic(), None
@@ -249,6 +268,7 @@ class BreastSegPanel:
         self._working = ""
         self.recipeStep.hide()
         segmentationnode.hideResults(images=exam.nodes)
+        overlay.choose(None)
         self.examStep.show(exam)
         self.segmentStep.showResult(None)
         self.result = None
@@ -360,11 +380,16 @@ class BreastSegPanel:
         self._message = (sentence, isError)
         self.refresh()
 
+    def _onRunOption(self):
+        if self._ready:
+            self.batchBox.showSettings()
+
     def _onUserChange(self, *values):
         self._message = None
         if self._parameterNode is not None and not self._working:
             self._parameterNode.device = self.modelStep.device
             self._parameterNode.motion = self.examStep.chooser.motion
+            self._parameterNode.folds = self.runOptions.keptFolds
             if self.modelStep.model is not None:
                 self._parameterNode.model = self.modelStep.model.name
             if self._ready:

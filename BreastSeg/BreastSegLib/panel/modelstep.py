@@ -1,6 +1,7 @@
 """Step 2: which model, on which device."""
 
 import logging
+import re
 
 import qt
 import slicer
@@ -10,8 +11,9 @@ from ..models import open_model, survey
 from ..recipe import load_recipe
 from ..recipe.channels import problem_with
 from ..scene.texts import _
+from .environmentbox import deviceTitle
+from .modellibrarytable import LIBRARY_ITSELF
 
-DEVICES = ("auto", "cuda", "cpu")
 INTERPRETER_SETTING = "BreastSeg/Interpreter"
 
 
@@ -28,9 +30,9 @@ class ModelStep:
 
     def __init__(self, ui, onChanged):
         self._ui, self._onChanged = ui, onChanged
-        self._models, self._own, self.problem = (), [], ""
-        for text in (_("Automatic (GPU; asks before the CPU)"), _("GPU (CUDA)"), _("CPU (slow)")):
-            ui.deviceBox.addItem(text)
+        self._models, self._own, self._devices = (), [], []
+        self.problem = self._libraryProblem = ""
+        self.showDevices(())
         ui.interpreterEdit.setCurrentPath(slicer.util.settingsValue(INTERPRETER_SETTING, ""))
         ui.modelBox.connect("currentIndexChanged(int)", self._onModel)
         ui.modelFolderButton.connect("clicked()", self._chooseFolder)
@@ -56,8 +58,8 @@ class ModelStep:
 
     @property
     def device(self):
-        """str: 'auto', 'cuda' or 'cpu'."""
-        return DEVICES[max(0, self._ui.deviceBox.currentIndex)]
+        """str: 'auto', 'cuda', 'cuda:0' … or 'cpu'."""
+        return self._devices[max(0, self._ui.deviceBox.currentIndex)]
 
     @property
     def interpreter(self):
@@ -65,8 +67,38 @@ class ModelStep:
         return self._ui.interpreterEdit.currentPath.strip()
 
     def chooseDevice(self, device):
-        """Choose 'auto', 'cuda' or 'cpu'."""
-        self._ui.deviceBox.setCurrentIndex(DEVICES.index(device))
+        """Choose 'auto', 'cuda', 'cuda:0' … or 'cpu'. A GPU that is not known here is offered all the same: a run says
+        whether it is there. What is no device at all becomes 'auto'.
+        """
+        if device == "cuda" and device not in self._devices:
+            device = self._devices[1]
+        if device not in self._devices and re.fullmatch(r"cuda:[0-9]{1,2}", device):
+            self._devices.insert(-1, device)
+            self._ui.deviceBox.insertItem(len(self._devices) - 2, deviceTitle({"device": device, "name": ""}))
+        self._ui.deviceBox.setCurrentIndex(self._devices.index(device) if device in self._devices else 0)
+
+    def showDevices(self, rows):
+        """Offer the devices of the computer, keeping the choice.
+
+        Parameters
+        ----------
+        rows : sequence of dict
+            As `inference.networks.devices.list_devices` gives them; empty when nobody has looked yet.
+        """
+        box, former = (
+            self._ui.deviceBox,
+            self._devices[max(0, self._ui.deviceBox.currentIndex)] if self._devices else "",
+        )
+        gpus = [row for row in rows if row["device"] != "cpu" and not row.get("problem")]
+        wasBlocked = box.blockSignals(True)
+        box.clear()
+        self._devices = ["auto", *(row["device"] for row in gpus or ({"device": "cuda"},)), "cpu"]
+        titles = [deviceTitle(row) for row in gpus] or [_("GPU (CUDA)")]
+        for text in (_("Automatic (GPU; asks before the CPU)"), *titles, _("CPU (slow)")):
+            box.addItem(text)
+        if former:
+            self.chooseDevice(former)
+        box.blockSignals(wasBlocked)
 
     def chooseModel(self, name):
         """Choose an installed model by its name; return whether there is one."""
@@ -76,21 +108,24 @@ class ModelStep:
         return name in names
 
     def refresh(self):
-        """Read the list of installed models again, keeping the choice."""
+        """Read the list of installed models again, keeping the choice; none is chosen when that model is gone."""
         chosen = self.model.name if self.model else None
         installed, problems = survey()
         self.problem = "" if installed else " ".join(error.line for error in problems.values())
+        self._libraryProblem = problems[LIBRARY_ITSELF].line if LIBRARY_ITSELF in problems else ""
         for error in problems.values():
             logging.warning(f"BreastSeg: {error.line}")
         box = self._ui.modelBox
         wasBlocked = box.blockSignals(True)
         self._models = (*installed, *self._own)
         box.clear()
-        for model in self._models:
+        for place, model in enumerate(self._models):
             box.addItem(model.name)
+            box.setItemData(place, model.card["title"], qt.Qt.ToolTipRole)
         box.blockSignals(wasBlocked)
-        if chosen is not None:
-            self.chooseModel(chosen)
+        if chosen is not None and not self.chooseModel(chosen):
+            # Another model must not take its place unnoticed.
+            box.setCurrentIndex(-1)
         self._onModel(box.currentIndex)
 
     def addFolder(self, folder):
@@ -119,15 +154,19 @@ class ModelStep:
         """Return why the chosen model cannot be used with a loaded exam; '' when it can, or none is loaded."""
         if self.problem or self.model is None or exam is None:
             return self.problem
+        return next(filter(None, (self._partProblem(part, exam) for part in self.model.parts)), "")
+
+    def _partProblem(self, part, exam):
+        """Return why one network, the model itself or a member of the ensemble, cannot be used with an exam."""
         try:
-            recipe = load_recipe(self.model.card["recipe"])
+            recipe = load_recipe(part.recipe_source)
         except BreastSegError as error:
             return error.line
         if not recipe.fits(exam.kind):
             return self._kindProblem(exam.kind)
         if exam.kind == "mammograms":
             return ""
-        given, wanted = len(exam.phases), len(self.model.channel_names)
+        given, wanted = len(exam.phases), len(part.channel_names)
         if exam.phases[0].role == "channel" or recipe.channel_names is None:
             return self._channelProblem(given, wanted)
         return problem_with([source for _name, source in recipe.channels], exam.phases, recipe.time_tolerance_s)
@@ -156,16 +195,17 @@ class ModelStep:
     def _cardText(self):
         model = self.model
         if model is None:
-            return self.problem or _("No model is installed.")
-        phases = ", ".join(model.channel_names)
+            none = _("Choose a model.") if self._models else _("No model is installed.")
+            return self.problem or "\n".join(line for line in (none, self._libraryProblem) if line)
+        phases = ", ".join(dict.fromkeys(name for part in model.parts for name in part.channel_names))
         facts = _("Phases used: {phases}. Licence: {licence}")
         try:
-            if not load_recipe(model.card["recipe"]).fits("dce"):
+            if not load_recipe(model.recipe_source).fits("dce"):
                 facts = _("For mammograms. Licence: {licence}")
         except BreastSegError as error:
             logging.warning(f"BreastSeg: {error.line}")
         facts = facts.format(phases=phases, licence=model.card["licence"])
-        return model.card["description"] + "\n" + facts
+        return "\n".join(line for line in (model.card["description"] or model.card["title"], facts) if line)
 
     def _onDevice(self, index):
         self._onChanged()

@@ -3,6 +3,7 @@
 import qt
 import slicer
 
+from ..scene import overlay
 from ..scene.examnodes import COMPANION
 from ..scene.fromnodes import isVolumeSequence
 from ..scene.texts import _
@@ -58,7 +59,7 @@ class NodeList:
 def _isListed(node):
     # The volume with which the user plays an exam shows one of its phases again.
     shown = node.GetClassName() in VOLUMES and not node.GetHideFromEditors()
-    return shown and node.GetAttribute(COMPANION) is None
+    return shown and node.GetAttribute(COMPANION) is None and node.GetAttribute(overlay.MAP) is None
 
 
 def _title(node):

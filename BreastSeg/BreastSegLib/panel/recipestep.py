@@ -110,7 +110,7 @@ class RecipeStep:
 
     def offer(self, exam, model):
         """Offer the recipes that fit the loaded exam, the model's first; the choice stays where it can."""
-        self._listRecipes(exam.kind if exam is not None else None, model.card["recipe"] if model is not None else "")
+        self._listRecipes(exam.kind if exam is not None else None, model.recipe_source if model is not None else "")
         needed = self.needsRegions and exam is not None and exam.kind == "mammograms"
         if needed and not self._needed:
             self._ui.recipeGroup.collapsed = False
@@ -218,7 +218,8 @@ class RecipeStep:
         self._names = (own, *(name for name, _recipe in found))
         wasBlocked = box.blockSignals(True)
         box.clear()
-        box.addItem(_("The model's recipe ({name})").format(name=own) if own else _("The model's recipe"))
+        name = getattr(self.modelsRecipe, "name", own)  # of an own recipe, which is a file, its name
+        box.addItem(_("The model's recipe ({name})").format(name=name) if own else _("The model's recipe"))
         for place, (name, recipe) in enumerate(found, 1):
             box.addItem(_("{title} (own file)").format(title=recipe.title) if name in self._files else recipe.title)
             box.setItemData(place, _tooltip(recipe), qt.Qt.ToolTipRole)
@@ -230,7 +231,8 @@ class RecipeStep:
 
     def _note(self, problem):
         sentences = [problem] if problem else []
-        if self._own and self.recipe is not None and self.recipe.name != self._own:
+        own = self.modelsRecipe
+        if own is not None and self.recipe is not None and self.recipe.name != own.name:
             what = _("For looking only: “{button}” always prepares with the model's own recipe.")
             sentences.append(what.format(button=self._ui.segmentButton.text))
         return "\n".join(sentences)

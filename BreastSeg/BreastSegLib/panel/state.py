@@ -111,6 +111,17 @@ def whatIsMissingToPreview(state, _=str):
     return state.phaseProblem or state.recipeProblem
 
 
+def whatIsMissingToBatch(state, optionsProblem="", _=str):
+    """Return the sentence that says why no batch can be started, apart from which exams it is for, or ''."""
+    if state.working:
+        return _("Wait until the present work has ended, or cancel it.")
+    if state.models == 0:
+        return _("No model is installed.")
+    if not state.model:
+        return _("Choose a model first.")
+    return optionsProblem
+
+
 def meaningOf(names):
     """Return what files most likely are by their names; '' where the names leave it open and the user has to say.
 

@@ -7,10 +7,14 @@ import numpy as np
 from ..exam.dce import DceExam
 from ..files import write_error
 from ..measures.side import breast_side
-from ..recipe import clean, restore
+from ..recipe import clean
 from ..recipe.cleanup import label_components
-from ..volume import Geometry, Volume
+from ..volume import Volume
+from .averaging import entropy
 
+# Beside the masks, where they are asked for: the chance of a lesion, how far folds and models are apart, how unsure
+# their mean is.
+MAPS = ("probabilities", "disagreement", "entropy")
 SIDES = {"L": "left", "R": "right", "": ""}
 
 
@@ -31,21 +35,33 @@ class Finding:
     ----------
     mask, raw : Volume
         uint8 labels on the exam's own grid, after and before the clean-up.
-    chance : Volume
-        Chance of a lesion, float32, 0 to 1.
+    chance, disagreement : Volume
+        Chance of a lesion, 0 to 1; standard deviation of it over folds and models, 0 to 0.5 (None: not asked for).
+        float32.
     components, removed : list of dict
     notes : list of str
     """
 
     def __init__(self, exam, geometry, view=None, index=0):
         self.view, self.index, self._geometry = view, index, geometry
-        self.mask = self.raw = self.chance = None
+        self.mask = self.raw = self.chance = self.disagreement = None
         self.components, self.removed, self.notes = [], [], []
         self._known = exam.spacing_known if isinstance(exam, DceExam) else view.spacing is not None
 
-    def add(self, prepared, probabilities, steps, report):
-        """Add the probabilities of one prepared case (labels, z, y, x), cleaned up by itself."""
-        chance, raw = restore_result(prepared.record, probabilities, report)
+    def add(self, prepared, chances, disagreement, steps, report):
+        """Add what was found in one prepared case, cleaned up by itself.
+
+        Parameters
+        ----------
+        prepared : Prepared
+        chances : list of numpy.ndarray
+            The chance of each label but the background, (z, y, x), float32, on the image's own grid.
+        disagreement : numpy.ndarray or None
+        steps : sequence of dict
+            Clean-up steps of the recipe.
+        report : callable
+        """
+        chance, raw = labelled(chances, self._geometry)
         left_out = _outside(prepared.record.get("region"), raw, chance)
         if left_out:
             self.notes.append(f"{left_out:,} pixels outside the drawn box of {prepared.name} were left out.")
@@ -56,6 +72,8 @@ class Finding:
         self.notes += [note for note in (*prepared.notes, *notes) if note not in self.notes]
         self.mask, self.raw = _merged(self.mask, mask), _merged(self.raw, raw)
         self.chance = _merged(self.chance, chance)
+        if disagreement is not None:
+            self.disagreement = _merged(self.disagreement, Volume(disagreement, self._geometry))
 
     def describe(self):
         """Fill in the components of the final mask, largest first."""
@@ -74,22 +92,22 @@ class Finding:
         return breast_side(point_lps, self._geometry) if self.view is None else SIDES[self.view.laterality]
 
 
-def restore_result(record, probabilities, report):
-    """Return the chance of a lesion (float32, 0 to 1) and the raw mask (uint8 labels) on the exam's own grid.
+def labelled(chances, geometry):
+    """Return the chance of a lesion (float32, 0 to 1) and the raw mask (uint8 labels).
 
-    The strongest label wins after interpolation, so edges are placed between the prepared voxels. Where the exam
+    The likeliest label wins on the image's own grid, so edges are placed between the prepared voxels. Where the image
     reaches beyond the prepared grid the result is background.
+
+    Parameters
+    ----------
+    chances : list of numpy.ndarray
+        The chance of each label but the background, (z, y, x), float32.
+    geometry : Geometry
     """
-    foreground = []
-    for label in range(1, len(probabilities)):
-        report("Restoring", label - 1, len(probabilities))
-        foreground.append(restore(record, probabilities[label]).array)
-    geometry = Geometry.from_json(record["exam_geometry"])
-    chance = np.clip(np.sum(foreground, axis=0, dtype=np.float32), 0, 1)  # labels are interpolated one by one
-    strongest = np.argmax(foreground, axis=0).astype(np.uint8) + 1 if len(foreground) > 1 else np.uint8(1)
-    winner = np.max(foreground, axis=0) if len(foreground) > 1 else chance
+    chance = np.clip(np.sum(chances, axis=0, dtype=np.float32), 0, 1)  # labels are interpolated one by one
+    strongest = np.argmax(chances, axis=0).astype(np.uint8) + 1 if len(chances) > 1 else np.uint8(1)
+    winner = np.max(chances, axis=0) if len(chances) > 1 else chance
     raw = np.where(winner > 1 - chance, strongest, 0).astype(np.uint8)
-    report("Restoring", len(probabilities), len(probabilities))
     return Volume(chance, geometry), Volume(raw, geometry)
 
 
@@ -106,8 +124,18 @@ def notes_on(findings):
     return notes
 
 
-def write_finding(folder, name, finding, probabilities, report):
+def write_finding(folder, name, finding, request, report):
     """Write the arrays of a finding into a private folder and return the fields of the answer about it.
+
+    Parameters
+    ----------
+    folder : str or Path
+    name : str
+        What the names of the files begin with.
+    finding : Finding
+    request : dict
+        With `MAPS` that are true where a map is wanted too.
+    report : callable
 
     Raises
     ------
@@ -116,8 +144,9 @@ def write_finding(folder, name, finding, probabilities, report):
     """
     report("Writing", 0, 1)
     arrays = {"mask": finding.mask.array, "raw": finding.raw.array}
-    if probabilities:
-        arrays["probabilities"] = finding.chance.array
+    for kind in MAPS:
+        if request.get(kind):
+            arrays[kind] = _map_of(finding, kind)
     paths = {}
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
@@ -133,6 +162,13 @@ def write_finding(folder, name, finding, probabilities, report):
         "components": finding.components,
         "removed": finding.removed,
     }
+
+
+def _map_of(finding, kind):
+    """Return one of `MAPS` of a finding, (z, y, x), float32."""
+    if kind == "entropy":
+        return entropy(finding.chance.array)
+    return (finding.chance if kind == "probabilities" else finding.disagreement).array
 
 
 def _outside(region, raw, chance):

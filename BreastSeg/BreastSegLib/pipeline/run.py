@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from .. import __version__
@@ -12,30 +12,92 @@ from ..exam.decisions import check_decisions
 from ..exam.reading import plain
 from ..exam.source import read
 from ..inference.versions import versions
-from ..models import find_model
-from ..recipe import load_recipe, prepare_cases
+from ..models import Model, find_model
+from ..recipe import prepare_cases
+from .averaging import Averaged
+from .parts import by_recipe, parts_of
 from .result import Finding, notes_on, write_finding
 
 RECORD_FORMAT = "breastseg-run-1"
 
 
+@dataclass(frozen=True)
+class Ready:
+    """An exam that is read and prepared: what needs no network.
+
+    Parameters
+    ----------
+    model : Model
+    parts : tuple of Part
+    exam : DceExam or MammographyExam
+    cases : list of list of Prepared
+        For each recipe of the parts (see `parts.by_recipe`) its cases, in the order of the exam.
+    seconds : dict
+        Of each stage.
+    """
+
+    model: Model
+    parts: tuple
+    exam: object
+    cases: list
+    seconds: dict
+
+
 def load_model(request, engine, report):
-    """Load a model and say on what it runs (worker side)."""
+    """Load a model, or the members of an ensemble, and say on what they run (worker side)."""
     model = trusted_model(request["model"], engine)
-    engine.load(model.folder, model.hash, request["device"], chosen_folds(model, request["folds"]), report)
+    for part in parts_of(model, request["folds"]):
+        engine.load(part.model, part.folds, request["device"], report)
     return {"device": engine.device, "device_name": engine.device_name, "model": model.name}
 
 
-def segment_exam(request, engine, report):
+def make_ready(request, report):
+    """Read an exam and prepare it for a model, without any network.
+
+    Parameters
+    ----------
+    request : dict
+        The fields of a ``predict`` message.
+    report : callable
+        ``report(stage, done, total)``; may raise `Cancelled`.
+
+    Returns
+    -------
+    Ready
+
+    Raises
+    ------
+    BreastSegError
+    """
+    clock = Clock(report)
+    model = find_model(request["model"], verify=False)  # checksums: before a network is loaded
+    parts = parts_of(model, request["folds"])
+    check_maps(request, parts)
+    exam = read(request["source"], clock)
+    breast = takes_shortcuts(request) and isinstance(exam, DceExam)
+    cases = []
+    for group in by_recipe(parts):
+        cases.append(prepare_cases(group[0].recipe, exam, request.get("regions") or (), clock, breast))
+        for part in group:
+            check_channels(part.model, cases[-1])
+    check_same_cases(cases)
+    clock.stop()
+    return Ready(model, parts, exam, cases, clock.seconds)
+
+
+def segment_exam(request, engine, report, ready=None):
     """Segment one exam (worker side).
 
     Parameters
     ----------
     request : dict
-        The fields of a ``predict`` message, and optionally ``probabilities`` (bool) and ``regions``.
-    engine : inference.engine.Engine
+        The fields of a ``predict`` message, and optionally ``probabilities``, ``disagreement``, ``entropy`` (bool:
+        also write that map), ``shortcuts`` (bool, on when not given) and ``regions``.
+    engine : inference.networks.engine.Engine
     report : callable
         ``report(stage, done, total)``; may raise `Cancelled`.
+    ready : Ready, optional
+        The same request, made ready before.
 
     Returns
     -------
@@ -47,102 +109,148 @@ def segment_exam(request, engine, report):
     ------
     BreastSegError
     """
-    clock = Clock(report)
     started = datetime.now(UTC)
-    model = trusted_model(request["model"], engine)
-    recipe = recipe_of(model)
-    folds = chosen_folds(model, request["folds"])
-    exam = read(request["source"], clock)
-    cases = prepare_cases(recipe, exam, request.get("regions") or (), clock)
-    check_channels(model, cases)
-    engine.load(model.folder, model.hash, request["device"], folds, clock)
-    findings, notes = find_lesions(request, engine, recipe, exam, cases, clock)
+    trusted_model(request["model"], engine)
+    ready = ready or make_ready(request, report)
+    clock = Clock(report, ready.seconds)
+    for part in ready.parts:
+        engine.load(part.model, part.folds, request["device"], clock)
+    findings, notes, work = find_lesions(request, engine, ready, clock)
     rows = [
         {
             "view": "" if finding.view is None else finding.view.name,
             "index": finding.index,
-            **write_finding(request["output"], _prefix(finding), finding, request.get("probabilities"), clock),
+            **write_finding(request["output"], _prefix(finding), finding, request, clock),
         }
         for finding in findings
     ]
-    kind = cases[0].record["kind"]
+    clock.stop()
+    kind = ready.cases[0][0].record["kind"]
     return {
         "kind": kind,
         **(rows[0] if kind == "dce" else {"views": rows}),
-        "notes": [*exam.notes, *notes],
-        "record": run_record(request, model, recipe, folds, engine, exam, cases, started, clock),
+        "notes": [*ready.exam.notes, *notes],
+        "record": run_record(request, ready, engine, work, started, clock),
         "timings": clock.seconds,
     }
 
 
-def find_lesions(request, engine, recipe, exam, cases, clock):
-    """Return a `Finding` for each image that has cases, in the order of the exam, and the notes."""
-    findings, notes = {}, []
-    steps = recipe.cleanup if request["cleanup"] else ()
-    for number, case in enumerate(cases):
-
-        def share(stage, done, total, number=number):
-            clock(stage, number * total + done, len(cases) * total)
-
-        spacing = network_spacing(recipe, case)
-        probabilities = engine.predict(case.channels, spacing, request["tta"], share)
-        notes += [note for note in engine.notes if note not in notes]
-        if spacing is None and not recipe.fixed_size:
-            notes.append(f"{case.name}: the pixel size is unknown and was taken to be that of the model's images.")
-        name = case.record.get("view", {}).get("name", "")
+def find_lesions(request, engine, ready, clock):
+    """Return a `Finding` for each image that has cases, in the order of the exam, the notes, and the work done."""
+    findings, notes, work = {}, [], {}
+    groups = by_recipe(ready.parts)
+    total = len(ready.cases[0]) * len(ready.parts)
+    steps = groups[0][0].recipe.cleanup if request["cleanup"] else ()
+    spread = bool(request.get("disagreement"))
+    place = 0
+    for cases in zip(*ready.cases):
+        averaged = Averaged(spread)
+        for group, case in zip(groups, cases):
+            predictions = []
+            for part in group:
+                prediction = predict_part(request, engine, part, case, clock.share(place, total))
+                notes += [note for note in prediction.notes if note not in notes]
+                work = {key: work.get(key, 0) + count for key, count in prediction.work.items()}
+                predictions.append(prediction)
+                place += 1
+            notes += [note for note in _notes_on_spacing(group[0].recipe, case) if note not in notes]
+            clock("Restoring", 0, 1)
+            averaged.add(case.record, predictions)
+            clock("Restoring", 1, 1)
+        name = cases[0].record.get("view", {}).get("name", "")
         if name not in findings:
-            findings[name] = _finding(exam, case)
-        findings[name].add(case, probabilities, steps, clock)
+            findings[name] = _finding(ready.exam, cases[0])
+        findings[name].add(cases[0], averaged.chances, averaged.disagreement, steps, clock)
     found = [finding.describe() for finding in findings.values()]
-    return found, [*notes, *notes_on(found)]
+    return found, [*notes, *notes_on(found)], work
+
+
+def predict_part(request, engine, part, case, report):
+    """Return the prediction of one model for one prepared case."""
+    short = takes_shortcuts(request) and case.record["kind"] == "dce"
+    return engine.predict(
+        part.model,
+        part.folds,
+        case.channels,
+        network_spacing(part.recipe, case),
+        report,
+        request["device"],
+        tta=bool(request["tta"]),
+        breast=case.breast if short else None,
+        sparing=short,
+        spread=bool(request.get("disagreement")),
+    )
+
+
+def takes_shortcuts(request):
+    """Return whether tiles outside the breast, and mirrorings of tiles in which nothing is seen, may be left out."""
+    return bool(request.get("shortcuts", True))
+
+
+def check_maps(request, parts):
+    """Refuse a map of disagreement where there is nobody to disagree."""
+    if request.get("disagreement") and sum(len(part.folds) for part in parts) < 2:
+        raise BadInput(
+            "The disagreement of folds needs at least two folds or models",
+            parts[0].model.name,
+            "Choose more folds or an ensemble, or ask for the entropy",
+        )
+
+
+def check_same_cases(cases):
+    """Refuse an ensemble whose recipes make different cases of one exam."""
+    names = [[case.name for case in some] for some in cases]
+    if any(other != names[0] for other in names[1:]):
+        raise BadInput(
+            "The recipes of the ensemble's models make different cases of this exam",
+            " / ".join(", ".join(some) for some in names),
+            "Combine models whose recipes belong together",
+        )
+
+
+def _notes_on_spacing(recipe, case):
+    if network_spacing(recipe, case) is None and not recipe.fixed_size:
+        return [f"{case.name}: the pixel size is unknown and was taken to be that of the model's images."]
+    return []
 
 
 class Clock:
-    """Passes progress on and keeps the seconds of each stage."""
+    """Passes progress on and keeps the seconds of each stage.
 
-    def __init__(self, report):
-        self.seconds = {}
+    Parameters
+    ----------
+    report : callable
+        ``report(stage, done, total)``
+    seconds : dict, optional
+        Of stages that are over.
+    """
+
+    def __init__(self, report, seconds=()):
+        self.seconds = dict(seconds)
         self._report, self._stage, self._since = report, None, time.perf_counter()
 
     def __call__(self, stage, done, total):
+        self.stop()
+        self._stage = stage
+        self._report(stage, done, total)
+
+    def stop(self):
+        """Count the stage that is under way as over."""
         now = time.perf_counter()
         if self._stage is not None:
             self.seconds[self._stage] = round(self.seconds.get(self._stage, 0.0) + now - self._since, 3)
-        self._stage, self._since = stage, now
-        self._report(stage, done, total)
+        self._stage, self._since = None, now
+
+    def share(self, number, count):
+        """Return a report for piece `number` of `count` equal pieces of one stage."""
+        return lambda stage, done, total: self(stage, number * total + done, count * total)
 
 
 def trusted_model(name_or_folder, engine):
-    """Return the `Model`, its files compared with the card's checksums unless the engine holds this very model."""
+    """Return the `Model`, its files compared with the cards' checksums unless the engine holds these very models."""
     model = find_model(name_or_folder, verify=False)
-    return model if engine.holds(model.folder, model.hash) else find_model(name_or_folder)
-
-
-def recipe_of(model):
-    """Return the recipe that a model's card names, after checking that it is the one the model was trained with."""
-    recipe = load_recipe(model.card["recipe"])
-    if recipe.hash != model.card["recipe_hash"]:
-        raise BadInput(
-            f"The recipe {recipe.name} has changed since the model was trained",
-            model.name,
-            "Install the recipe's version that belongs to the model",
-        )
-    if recipe.channel_names is not None and len(recipe.channel_names) != len(model.channel_names):
-        raise BadInput(
-            f"The model has {len(model.channel_names)} channels, its recipe makes {len(recipe.channel_names)}",
-            model.name,
-            "Correct the model card",
-        )
-    return recipe
-
-
-def chosen_folds(model, folds):
-    """Return the folds to use: all that the model has when none are named."""
-    chosen = tuple(str(fold) for fold in folds) if folds else model.folds
-    missing = [fold for fold in chosen if fold not in model.folds]
-    if missing:
-        raise BadInput(f"The model has no fold {', '.join(missing)}", model.name, "It has " + ", ".join(model.folds))
-    return chosen
+    held = all(engine.holds(part.folder, part.hash) for part in model.parts)
+    return model if held else find_model(name_or_folder)
 
 
 def check_channels(model, cases):
@@ -174,8 +282,16 @@ def _prefix(finding):
     return "" if finding.view is None else f"view_{finding.index:04d}_"
 
 
-def run_record(request, model, recipe, folds, engine, exam, cases, started, clock):
+def run_record(request, ready, engine, work, started, clock):
     """Return the run record: everything needed to trace a number, and nothing that identifies the patient."""
+    parts, records = ready.parts, [case.record for cases in ready.cases for case in cases]
+    model = {"name": ready.model.name, "hash": ready.model.hash, "folds": list(parts[0].folds)}
+    if ready.model.members:
+        model["folds"] = []
+        model["members"] = [
+            {"name": p.model.name, "hash": p.model.hash, "folds": list(p.folds), "recipe": p.recipe.name}
+            for p in parts
+        ]
     return {
         "format": RECORD_FORMAT,
         "id": str(uuid.uuid4()),
@@ -184,13 +300,15 @@ def run_record(request, model, recipe, folds, engine, exam, cases, started, cloc
         "versions": versions(),
         "device": engine.device,
         "device_name": engine.device_name,
-        "model": {"name": model.name, "hash": model.hash, "folds": list(folds)},
-        "recipe": {"name": recipe.name, "hash": recipe.hash},
+        "model": model,
+        "recipe": {"name": parts[0].recipe.name, "hash": parts[0].recipe.hash},
         "tta": bool(request["tta"]),
+        "shortcuts": takes_shortcuts(request),
+        "work": work,
         "cleanup": bool(request["cleanup"]),
-        **_images_of(exam),
+        **_images_of(ready.exam),
         "decisions": check_decisions(request["source"].get("decisions")),
-        "preparation": cases[0].record if len(cases) == 1 else [case.record for case in cases],
+        "preparation": records[0] if len(records) == 1 else records,
         "seconds": dict(clock.seconds),
     }
 

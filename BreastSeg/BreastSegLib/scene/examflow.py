@@ -10,12 +10,14 @@ import numpy as np
 from ..errors import BadInput
 from ..exam.dce import Phase
 from ..exam.store import array_name
+from ..inference.resultarrays import load_array
 from ..recipe import load_recipe
 from ..volume import Geometry
-from . import companions, examnodes, fromnodes, mammogramflow, segmentationnode, viewlayout
+from . import companions, examnodes, fromnodes, mammogramflow, mapnodes, segmentationnode, viewlayout
 from .answers import answerTo
 from .arrangedstore import arrange
 from .provenance import provenanceOf
+from .runoptions import runOptions
 from .sceneexam import SceneExam, SceneResult
 from .texts import _
 from .turns import reported
@@ -54,7 +56,7 @@ def readExam(client, source, folder, report):
     return (yield from _showPhases(answer, chosen, dict(source.get("decisions") or {}), report))
 
 
-def segmentExam(client, exam, folder, report, *, model, device="auto", tta=False, cleanup=True, regions=()):
+def segmentExam(client, exam, folder, report, *, model, regions=(), **options):
     """Run a model on an exam that is in the scene and add its segmentation nodes.
 
     Parameters
@@ -67,11 +69,10 @@ def segmentExam(client, exam, folder, report, *, model, device="auto", tta=False
         ``report(stage, done, total, eta_s)``.
     model : Model
         See `models.find_model`.
-    device : {'auto', 'cuda', 'cpu'}
-    tta, cleanup : bool
-        Test-time mirroring; clean-up of the mask.
     regions : sequence of dict
         For mammograms: where the masses are, as `regionnodes.regionsOf` returns them.
+    **options
+        See `runoptions.runOptions`.
 
     Returns
     -------
@@ -82,13 +83,13 @@ def segmentExam(client, exam, folder, report, *, model, device="auto", tta=False
     BreastSegError
         What went wrong; nothing of the run stays in the scene then.
     """
-    if not load_recipe(model.card["recipe"]).fits(exam.kind):
+    if not load_recipe(model.recipe_source).fits(exam.kind):
         if exam.kind == "mammograms":
             what, hint = _("The model is for DCE-MRI, and mammograms are loaded"), _("Load a DCE-MRI exam")
         else:
             what, hint = _("The model is for mammograms, and a DCE-MRI exam is loaded"), _("Load mammograms")
         raise BadInput(what, model.name, hint)
-    options = {"model": model, "device": device, "tta": tta, "cleanup": cleanup}
+    options = {"model": model, **runOptions(**options)}
     output = Path(folder) / f"run-{uuid.uuid4().hex[:8]}"
     try:
         if exam.kind == "mammograms":
@@ -106,14 +107,15 @@ def _segmentPhases(client, exam, output, report, *, model, **options):
     # The decisions go into the run record.
     source = {"store": store, **({"decisions": exam.decisions} if exam.decisions else {})}
     yield
-    sent = client.send("predict", source=source, model=str(model.folder), folds=None, output=str(output), **options)
+    sent = client.send("predict", source=source, model=str(model.folder), output=str(output), **options)
     answer = yield from answerTo(client, sent, report)
     if not companions.isThere(exam.reference):
         what = _("The volume was removed from the scene meanwhile")
         raise BadInput(what, exam.reference.GetName(), _("Load the exam again"))
     report(_("Showing the result"), 0, 0, None)
-    mask = np.load(answer["mask"], mmap_mode="r")
     geometry, components = Geometry.from_json(answer["geometry"]), answer.get("components", ())
+    mask = load_array(answer["mask"], geometry.shape, mapped=True)
+    provenance, before = provenanceOf(answer.get("record", {})), None
     yield
     node = yield from segmentationnode.addSegmentation(
         mask,
@@ -122,22 +124,27 @@ def _segmentPhases(client, exam, output, report, *, model, **options):
         name=f"{exam.name} {_('segmentation')}",
         labels=labels,
         components=components,
-        provenance=provenanceOf(answer.get("record", {})),
+        provenance=provenance,
     )
     try:
         yield
         if answer.get("raw"):
-            raw = np.load(answer["raw"], mmap_mode="r")
-            yield from segmentationnode.addBeforeCleanup(raw, mask, node, geometry, exam.reference, labels)
+            raw = load_array(answer["raw"], geometry.shape, mapped=True)
+            before = yield from segmentationnode.addBeforeCleanup(raw, mask, node, geometry, exam.reference, labels)
+        named = {"name": exam.name, "model": model.name, "provenance": provenance}
+        maps = yield from mapnodes.addMaps(answer, geometry, exam.nodes, exam.reference, **named)
     except BaseException:
         # GeneratorExit included: a cancelled run leaves nothing half done behind.
+        segmentationnode.remove(before)
         segmentationnode.remove(node)
         raise
+    mapnodes.replaceFormer(maps, exam.nodes, model.name)
     lesions = tuple(sorted(components, key=lambda row: -row["voxels"]))
     if lesions:
         examnodes.jumpTo(lesions[0]["centroid_lps"])
     notes = tuple(answer.get("notes", ()))
-    return SceneResult(node, lesions, notes, answer.get("record", {}), answer.get("timings", {}))
+    record, timings = answer.get("record", {}), answer.get("timings", {})
+    return SceneResult(node, lesions, notes, record, timings, maps=tuple(maps))
 
 
 def _showPhases(answer, chosen, decisions, report):

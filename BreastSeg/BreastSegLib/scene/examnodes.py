@@ -4,6 +4,7 @@ import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
+from . import overlay
 from .texts import _
 
 FOLDER = "Folder"
@@ -226,8 +227,12 @@ def putBeside(node, neighbour):
 
 
 def showPhase(node, fit=True):
-    """Show the volume node in all slice views, in the standard orientations; not fitted where the view shall stay."""
+    """Show the volume node in all slice views, in the standard orientations; not fitted where the view shall stay.
+
+    A map that the user has chosen to see over the images is shown over this one too, if it has such a map.
+    """
     slicer.util.setSliceViewerLayers(background=node, foreground=None, label=None, fit=fit)
+    overlay.followAll()
 
 
 def jumpTo(positionLps):

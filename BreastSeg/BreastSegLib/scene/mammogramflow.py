@@ -12,7 +12,7 @@ from ..exam.mammograms.store import FORMAT
 from ..exam.mammograms.view import View
 from ..files import write_json
 from ..recipe import load_recipe
-from . import arrangedstore, examnodes, fromnodes, mammogramnodes, mammogramresult, shownviews, viewlayout
+from . import arrangedstore, examnodes, fromnodes, mammogramnodes, mammogramresult, mapnodes, shownviews, viewlayout
 from .answers import answerTo
 from .provenance import provenanceOf
 from .sceneexam import SceneMammograms, SceneResult
@@ -62,7 +62,7 @@ def segmentMammograms(client, exam, output, report, *, model, regions=(), **opti
     regions : sequence of dict
         As `regionnodes.regionsOf` returns them, for recipes that look at regions.
     **options
-        ``device``, ``tta`` and ``cleanup``.
+        What `runoptions.runOptions` returns.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def segmentMammograms(client, exam, output, report, *, model, regions=(), **opti
     ------
     BreastSegError
     """
-    if load_recipe(model.card["recipe"]).needs_region and not regions:
+    if load_recipe(model.recipe_source).needs_region and not regions:
         what = _("The model looks at a region around each mass, and none is given")
         raise BadInput(what, model.name, _("Draw a box around each mass, or place a point in it"))
     labels = {row["value"]: row["terminology"] for row in model.card["labels"].values()}
@@ -84,7 +84,6 @@ def segmentMammograms(client, exam, output, report, *, model, regions=(), **opti
         "predict",
         source={"store": store},
         model=str(model.folder),
-        folds=None,
         output=str(output),
         **options,
         **({"regions": list(regions)} if regions else {}),
@@ -93,13 +92,14 @@ def segmentMammograms(client, exam, output, report, *, model, regions=(), **opti
     rows = answer["views"]
     record = answer.get("record", {})
     yield
-    turns = mammogramresult.addResults(rows, exam, labels, provenanceOf(record))
-    nodes, lesions = yield from reported(turns, len(rows), report, _("Showing the result"))
+    turns = mammogramresult.addResults(rows, exam, labels, provenanceOf(record), model.name)
+    nodes, lesions, maps = yield from reported(turns, len(rows), report, _("Showing the result"))
+    mapnodes.replaceFormer(maps, exam.nodes, model.name)
     if rows:
         shownviews.show(exam.nodes, lesions[0]["place"] if lesions else int(rows[0]["index"]))
     notes = (*answer.get("notes", ()), *_notLookedAt(exam, {int(row["index"]) for row in rows}))
     timings = answer.get("timings", {})
-    return SceneResult(nodes[0] if nodes else None, tuple(lesions), notes, record, timings, tuple(nodes))
+    return SceneResult(nodes[0] if nodes else None, tuple(lesions), notes, record, timings, tuple(nodes), tuple(maps))
 
 
 def arrangeViews(exam, folder):

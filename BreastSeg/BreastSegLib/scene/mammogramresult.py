@@ -3,15 +3,16 @@
 import numpy as np
 
 from ..errors import BadInput
+from ..inference.resultarrays import load_array
 from ..volume import Geometry
-from . import fromnodes, mammogramnodes, segmentationnode
+from . import fromnodes, mammogramnodes, mapnodes, segmentationnode
 from .companions import isThere
 from .texts import _
 
 SIDES = {"L": "left", "R": "right"}
 
 
-def addResults(rows, exam, labels, provenance):
+def addResults(rows, exam, labels, provenance, model=""):
     """Add one segmentation node for each view that was segmented. A generator: each turn does one slow thing.
 
     Where the clean-up changed a mask, a hidden node beside it shows what it was before.
@@ -25,6 +26,8 @@ def addResults(rows, exam, labels, provenance):
         Terminology term of each label value.
     provenance : dict of str to str
         Written as node attributes.
+    model : str
+        Name of the model, for the maps.
 
     Yields
     ------
@@ -37,21 +40,17 @@ def addResults(rows, exam, labels, provenance):
         One for each row.
     lesions : list of dict
         See `SceneResult`.
+    maps : list of vtkMRMLScalarVolumeNode
+        Of all views, see `mapnodes.addMaps`.
 
     If the generator is closed or fails before its end, the nodes made so far are removed.
     """
-    nodes, hidden, lesions = [], [], []
+    nodes, hidden, lesions, maps = [], [], [], []
     try:
         for row in rows:
             place, own = int(row["index"]), Geometry.from_json(row["geometry"])
             node, view = exam.nodes[place], exam.views[place]
-            if not isThere(node):
-                what = _("The image was removed from the scene meanwhile")
-                raise BadInput(what, node.GetName(), _("Load the exam again"))
-            mask = np.load(row["mask"], mmap_mode="r")
-            geometry = fromnodes.geometryOf(node)
-            if mask.shape != geometry.shape:
-                raise BadInput(_("The mask has another size than the image"), node.GetName(), _("Load the exam again"))
+            mask, geometry = _maskOf(row, own, node)
             found = lesionsOf(row.get("components", ()), view, place, own, geometry)
             yield len(nodes)
             turns = segmentationnode.addSegmentation(
@@ -66,17 +65,33 @@ def addResults(rows, exam, labels, provenance):
             )
             nodes.append((yield from _counted(turns, len(nodes))))
             if row.get("raw"):
-                raw = np.load(row["raw"], mmap_mode="r")
+                raw = load_array(row["raw"], mask.shape, mapped=True)
                 turns = segmentationnode.addBeforeCleanup(raw, mask, nodes[-1], geometry, node, labels)
                 hidden.append((yield from _counted(turns, len(nodes))))
+            named = {"name": node.GetName(), "model": model, "provenance": provenance}
+            turns = mapnodes.addMaps(row, geometry, [node], node, **named)
+            maps += yield from _counted(turns, len(nodes))
             lesions += [{**lesion, "image": node} for lesion in found]
             yield len(nodes)
     except BaseException:
         # GeneratorExit included: a cancelled run leaves nothing half done behind.
         for made in (*nodes, *hidden):
             segmentationnode.remove(made)
+        mapnodes.remove(maps)
         raise
-    return nodes, lesions
+    return nodes, lesions, maps
+
+
+def _maskOf(row, own, node):
+    """Return the mask of one view and the geometry of its image, after checking that they fit."""
+    if not isThere(node):
+        what = _("The image was removed from the scene meanwhile")
+        raise BadInput(what, node.GetName(), _("Load the exam again"))
+    geometry = fromnodes.geometryOf(node)
+    mask = load_array(row["mask"], own.shape, mapped=True)
+    if mask.shape != geometry.shape:
+        raise BadInput(_("The mask has another size than the image"), node.GetName(), _("Load the exam again"))
+    return mask, geometry
 
 
 def lesionsOf(components, view, place, own, geometry):

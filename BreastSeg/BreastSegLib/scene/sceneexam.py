@@ -124,6 +124,8 @@ class SceneResult:
         Seconds of each stage.
     nodes : tuple of vtkMRMLSegmentationNode
         All that show the result; `node` alone when not given.
+    maps : tuple of vtkMRMLScalarVolumeNode
+        The maps that were asked for, see `mapnodes.KINDS`.
     """
 
     node: object
@@ -132,6 +134,7 @@ class SceneResult:
     record: dict
     timings: dict
     nodes: tuple = ()
+    maps: tuple = ()
 
     def __post_init__(self):
         object.__setattr__(self, "nodes", tuple(self.nodes) or ((self.node,) if self.node is not None else ()))

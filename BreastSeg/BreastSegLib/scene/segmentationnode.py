@@ -189,8 +189,8 @@ def addBeforeCleanup(raw, mask, node, geometry, reference, labels):
 
 
 def remove(node):
-    """Remove a segmentation node with its display node, if it is still in the scene."""
-    if slicer.mrmlScene.IsNodePresent(node):
+    """Remove a segmentation node with its display node, if there is one and it is still in the scene."""
+    if node is not None and slicer.mrmlScene.IsNodePresent(node):
         display = node.GetDisplayNode()
         slicer.mrmlScene.RemoveNode(node)
         if display is not None and slicer.mrmlScene.IsNodePresent(display):

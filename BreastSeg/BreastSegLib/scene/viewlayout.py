@@ -2,7 +2,7 @@
 
 import slicer
 
-from . import previewlayout
+from . import overlay, previewlayout
 from .sliceplanes import setPlane
 
 FORMER_LAYOUT = "BreastSeg.FormerLayout"
@@ -34,6 +34,7 @@ def showInSingleView(node):
     composite.SetBackgroundVolumeID(node.GetID())
     composite.SetForegroundVolumeID(None)
     composite.SetLabelVolumeID(None)
+    overlay.follow(composite)
     setPlane(sliceNode, node)
     logic.FitSliceToAll()
     sliceNode.UpdateMatrices()

@@ -1,6 +1,6 @@
-"""The files that ``segment`` writes: their names, and that they appear together."""
+"""The files that a run writes: their names, and that they appear together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import BadInput
@@ -18,8 +18,9 @@ class Outputs:
     ----------
     mask : Path
         Of the mask; of several views ``NAME-LCC.nii.gz`` … are made of it.
-    probabilities : Path or None
-        As `mask`.
+    maps : dict of str to (Path or None)
+        The maps that are written, ``probabilities`` and the like, each under its own name, or, where it has none,
+        beside the mask: ``NAME.probabilities.nii.gz``.
     raw : bool
         Whether the mask before the clean-up is kept beside: ``NAME.raw.nii.gz``.
     overwrite : bool
@@ -27,18 +28,19 @@ class Outputs:
     Raises
     ------
     BadInput
-        If a format is not known, or cannot hold probabilities.
+        If a format is not known, or cannot hold a map.
     """
 
     mask: Path
-    probabilities: Path | None = None
+    maps: dict = field(default_factory=dict)
     raw: bool = False
     overwrite: bool = False
 
     def __post_init__(self):
         mask_format(self.mask)
-        if self.probabilities is not None and mask_format(self.probabilities) == ".seg.nrrd":
-            raise BadInput("A .seg.nrrd file cannot hold probabilities", self.probabilities, "Use .nrrd or .nii.gz")
+        for kind, path in self.maps.items():
+            if path is not None and mask_format(path) == ".seg.nrrd":
+                raise BadInput(f"A .seg.nrrd file cannot hold {kind}", path, "Use .nrrd or .nii.gz")
 
     @property
     def record(self):
@@ -50,9 +52,14 @@ class Outputs:
         paths = {"mask": named(self.mask, view)}
         if self.raw:
             paths["raw"] = named(self.mask, view, ".raw")
-        if self.probabilities is not None:
-            paths["probabilities"] = named(self.probabilities, view)
+        for kind, path in self.maps.items():
+            paths[kind] = named(self.mask, view, f".{kind}", self._map_ending) if path is None else named(path, view)
         return paths
+
+    @property
+    def _map_ending(self):
+        """str or None: of a map beside the mask, where the mask's own ending stands for labels."""
+        return ".nrrd" if mask_format(self.mask) == ".seg.nrrd" else None
 
     def check(self, views=("",)):
         """Refuse names that exist or are used twice, before anything is computed."""
@@ -67,8 +74,8 @@ def named(path, view="", kind="", ending=None):
     return Path(f"{str(path)[: -len(old)]}{between}{kind}{str(path)[-len(old) :] if ending is None else ending}")
 
 
-def write_result(outputs, result, model):
-    """Write the masks and the run record of a result, all or none, and return the paths of the masks.
+def write_result(outputs, result, model, more=None):
+    """Write masks, maps and the run record of a result, all or none, and return the paths of the masks.
 
     Parameters
     ----------
@@ -77,6 +84,8 @@ def write_result(outputs, result, model):
         Of `pipeline.segment`.
     model : Model
         Names the labels.
+    more : dict, optional
+        Goes into the run record.
     """
     images = result.get("views") or [result]
     plan = [(image, outputs.of(image["view"] if len(images) > 1 else "")) for image in images]
@@ -84,9 +93,10 @@ def write_result(outputs, result, model):
     with whole_files([*paths, outputs.record], outputs.overwrite) as temporary:
         for image, files in plan:
             for kind, path in files.items():
-                names = None if kind == "probabilities" else segment_names(model, image["components"])
+                names = segment_names(model, image["components"]) if kind in ("mask", "raw") else None
                 write_mask(temporary[path], image[kind], names=names)
-        write_json(temporary[outputs.record], record_of(result, plan))
+        sizes = {path.name: temporary[path].stat().st_size for path in paths}
+        write_json(temporary[outputs.record], {**record_of(result, plan), "sizes": sizes, **(more or {})})
     return [files["mask"] for _, files in plan]
 
 

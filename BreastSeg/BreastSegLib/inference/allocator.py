@@ -1,0 +1,38 @@
+"""What the C library does with memory that is freed (worker side).
+
+glibc returns every large block to the system at once and asks for it again for the next layer of the network: hundreds
+of thousands of page faults for each tile. In the worker freed memory is kept while a request runs, and given back after
+it (figures in ``Testing/Benchmarks/RESULTS.md``). Other C libraries are left alone.
+"""
+
+import ctypes
+import sys
+
+M_MMAP_MAX, M_TRIM_THRESHOLD = -4, -1  # malloc.h
+MOST = 2**31 - 1
+
+
+def keep_freed_memory():
+    """Keep freed memory for the next allocation. To be called before large arrays are made."""
+    library = _glibc()
+    if library is not None:
+        library.mallopt(M_MMAP_MAX, 0)
+        library.mallopt(M_TRIM_THRESHOLD, MOST)
+
+
+def give_back_freed_memory():
+    """Give freed memory back to the system."""
+    library = _glibc()
+    if library is not None:
+        library.malloc_trim(0)
+
+
+def _glibc():
+    """Return the C library if it is glibc, else None."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        library = ctypes.CDLL(None)
+        return library if hasattr(library, "gnu_get_libc_version") and hasattr(library, "malloc_trim") else None
+    except OSError:
+        return None

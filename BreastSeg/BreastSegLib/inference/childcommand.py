@@ -1,0 +1,152 @@
+"""The command line as a child process of a window: started, asked for news by a timer, cancelled, never waited for."""
+
+import logging
+import os
+import signal
+import sys
+import tempfile
+import time
+
+from ..errors import BreastSegError
+from .child import Child
+from .client import PACKAGE_FOLDER, UNWANTED_VARIABLES
+
+CANCEL_PATIENCE_S = 2.0
+ERROR_LINES = 25
+LOG_BYTES = 65536
+
+logger = logging.getLogger(__name__)
+
+
+class ChildCommand:
+    """One run of ``python -m BreastSegLib VERB … --events``, whose standard output is JSON lines.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+        What stands behind ``python -m BreastSegLib``, with absolute paths.
+    python : str, optional
+        Interpreter; the running one when not given.
+    environment : dict, optional
+        Environment of the child; the running one when not given. Slicer gives its start-up environment.
+
+    Notes
+    -----
+    It ends with exactly one ``result`` or ``error`` event, also when the child says nothing, crashes or is cancelled
+    (an error with the code ``cancelled``); the process has ended then. A child whose parent is gone ends at the next
+    line that it writes.
+    """
+
+    def __init__(self, arguments, python=None, environment=None):
+        self._arguments = [str(argument) for argument in arguments]
+        self._python = str(python or sys.executable)
+        self._environment = dict(os.environ if environment is None else environment)
+        self._child = self._errors = self._kill_at = self._answer = None
+
+    @property
+    def running(self):
+        """bool: whether the final event is still to come."""
+        return self._child is not None
+
+    @property
+    def pid(self):
+        """int or None: process id of the child."""
+        return self._child.pid if self.running else None
+
+    def start(self):
+        """Start the child.
+
+        Raises
+        ------
+        BreastSegError
+            If the interpreter cannot be started.
+        """
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it stays open as long as the child runs
+        command = [self._python, "-u", "-m", "BreastSegLib", *self._arguments]
+        try:
+            # Python imports from the folder it is started in first: not from where the user happens to be.
+            self._child = Child(command, self._errors, PACKAGE_FOLDER, self._child_environment())
+        except OSError as error:
+            self._errors.close()
+            raise BreastSegError(
+                f"Python could not be started: {error.strerror}", self._python, "Start the application again"
+            ) from error
+
+    def poll(self):
+        """Return the events that arrived since the last call; never blocks."""
+        if not self.running:
+            return []
+        child, events = self._child, []
+        ended = not child.alive  # asked before reading, so that nothing it wrote is missed
+        for message in child.lines.read():
+            if message.get("event") in ("result", "error"):
+                self._answer = message  # told when the process has ended and let go of its files
+            elif self._answer is None and "event" in message:
+                events.append(message)
+        if ended and (child.lines.drained or child.lines.broken):
+            events.append(self._answer or self._end_event())
+            self._let_go()
+        elif child.lines.broken or child.unreachable or (self._kill_at and time.monotonic() > self._kill_at):
+            child.end()
+        return events
+
+    def cancel(self):
+        """Ask the child to stop and to clean up after itself; it is killed when it has not done so soon."""
+        if self.running and self._kill_at is None:
+            interrupted = _interrupt(self._child.pid)
+            self._kill_at = time.monotonic() + (CANCEL_PATIENCE_S if interrupted else 0)
+
+    def close(self):
+        """End the child if it still runs, waiting a moment for its cleaning up; nobody hears of it."""
+        if not self.running:
+            return
+        self.cancel()
+        self._child.wait(max(0.0, self._kill_at - time.monotonic()))
+        self._let_go()
+
+    def _end_event(self):
+        said = self._said()
+        if self._kill_at is not None:
+            return {"event": "error", "code": "cancelled", "message": "Cancelled", "hint": "", "log": ""}
+        message = f"The command {self._child.how_it_ended} before it had finished"
+        if self._child.lines.broken:
+            message = f"The command was ended: {self._child.lines.broken}"
+        elif said and said[-1].startswith("Error: "):
+            message = said[-1].removeprefix("Error: ")
+        return {"event": "error", "code": "error", "message": message, "hint": "", "log": "\n".join(said)}
+
+    def _said(self):
+        """Return the last lines that the child wrote to its standard error."""
+        size = self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, size - LOG_BYTES))
+        lines = self._errors.read().decode("utf-8", "replace").splitlines()
+        return [line for line in lines if line.strip()][-ERROR_LINES:]
+
+    def _let_go(self):
+        self._child.end()
+        self._errors.close()
+        self._child = None
+
+    def _child_environment(self):
+        environment = {key: value for key, value in self._environment.items() if key not in UNWANTED_VARIABLES}
+        paths = [str(PACKAGE_FOLDER), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+        environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
+        return environment | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def _interrupt(pid, platform=sys.platform):
+    """Interrupt a child and what it started as Ctrl+C does, so that what it was writing is removed again.
+
+    Returns
+    -------
+    bool
+        False where that is not possible: Windows interrupts only what shares a console. The next command that changes
+        the library clears up then.
+    """
+    if platform == "win32":
+        return False
+    try:
+        os.killpg(pid, signal.SIGINT)
+    except OSError:
+        logger.debug("The child has ended already")
+    return True

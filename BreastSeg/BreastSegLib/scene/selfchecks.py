@@ -1,0 +1,91 @@
+"""What the module's self test looks at in the scene."""
+
+import logging
+
+import numpy as np
+import slicer
+import vtk
+
+
+def checkPhases(test, exam, sample):
+    """All phases are there, in order, named, on the exam's grid, and the first post-contrast phase is shown.
+
+    Parameters
+    ----------
+    test : unittest.TestCase
+    exam : SceneExam
+    sample : samples.dce.DceSample
+        The truth.
+    """
+    test.assertEqual([phase.name for phase in exam.phases], [phase.name for phase in sample.exam.phases])
+    for node, phase in zip(exam.nodes, exam.phases):
+        test.assertIn(phase.title, node.GetName())
+        matrix = vtk.vtkMatrix4x4()
+        node.GetIJKToRASMatrix(matrix)
+        found = slicer.util.arrayFromVTKMatrix(matrix)
+        np.testing.assert_allclose(found, sample.exam.geometry.ijk_to_ras, atol=1e-3)
+    test.assertEqual(exam.reference.GetAttribute("BreastSeg.Phase"), "1")
+    composite = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
+    if composite is not None:
+        test.assertEqual(composite.GetBackgroundVolumeID(), exam.reference.GetID())
+
+
+def checkSegmentation(test, node, logic, sample):
+    """Grid, code, side, volume and surface of the segmentation are right.
+
+    Parameters
+    ----------
+    test : unittest.TestCase
+    node : vtkMRMLSegmentationNode
+    logic : BreastSeg.BreastSegLogic
+        With the exam and the result.
+    sample : samples.dce.DceSample
+        The truth.
+    """
+    segmentation = node.GetSegmentation()
+    test.assertGreaterEqual(segmentation.GetNumberOfSegments(), 1)
+    segmentId = segmentation.GetNthSegmentID(0)
+    segment = segmentation.GetSegment(segmentId)
+    test.assertIn("SCT^76752008^Breast~SCT^24028007^Right", segment.GetTerminology())
+    test.assertRegex(segment.GetTerminology(), r"SCT\^(4147007\^Mass|108369006\^Neoplasm)~")
+    test.assertTrue(segmentation.ContainsRepresentation("Closed surface"))
+    test.assertGreater(node.GetSegmentCenterRAS(segmentId)[0], 0, "a lesion of the right breast lies at R > 0")
+    mask = slicer.util.arrayFromSegmentBinaryLabelmap(node, segmentId, logic.exam.reference) > 0
+    truth = sample.truth.array > 0
+    test.assertEqual(mask.shape, truth.shape)
+    checkOverlap(test, mask, truth)
+    volume = np.count_nonzero(mask) * sample.exam.geometry.voxel_volume
+    test.assertAlmostEqual(logic.result.lesions[0]["volume_mm3"], volume, delta=1e-3 * volume)
+    test.assertEqual(logic.result.lesions[0]["side"], "right")
+
+
+def checkMap(test, node, logic, sample):
+    """The chance of a lesion lies on the exam's grid, is a probability, and is highest in the lesion.
+
+    Parameters
+    ----------
+    test : unittest.TestCase
+    node : vtkMRMLScalarVolumeNode
+    logic : BreastSeg.BreastSegLogic
+    sample : samples.dce.DceSample
+        The truth.
+    """
+    matrix, phases = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    logic.exam.reference.GetIJKToRASMatrix(phases)
+    np.testing.assert_allclose(
+        slicer.util.arrayFromVTKMatrix(matrix), slicer.util.arrayFromVTKMatrix(phases), atol=1e-3
+    )
+    chance, truth = slicer.util.arrayFromVolume(node), sample.truth.array > 0
+    test.assertEqual(chance.shape, truth.shape)
+    test.assertGreaterEqual(chance.min(), 0.0)
+    test.assertLessEqual(chance.max(), 1.0)
+    test.assertGreater(chance[truth].mean(), 0.5)
+    test.assertLess(chance[~truth].mean(), 0.05)
+
+
+def checkOverlap(test, mask, truth):
+    """A mask and the truth (bool, any shape) overlap well."""
+    dice = 2 * np.count_nonzero(mask & truth) / (np.count_nonzero(mask) + np.count_nonzero(truth))
+    logging.info(f"BreastSeg: self test Dice {dice:.3f}")
+    test.assertGreater(dice, 0.7)
