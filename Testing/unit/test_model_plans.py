@@ -268,10 +268,30 @@ def test_imports_have_to_be_arguments_and_fit_the_dimension(tmp_path):
         ("resampling_fn_probabilities", ...),
         ("resampling_fn_data_kwargs", []),
         ("resampling_fn_probabilities_kwargs", {"order": 1e300}),
+        ("resampling_fn_data_kwargs", {"order": 99}),
+        ("resampling_fn_data_kwargs", {"order": "3"}),
+        ("resampling_fn_data_kwargs", {"force_separate_z": "no"}),
+        ("resampling_fn_data_kwargs", {"separate_z_anisotropy_threshold": 0}),
+        ("resampling_fn_data_kwargs", {"mode": "cubic"}),
+        ("preprocessor_name", "../../preprocessor"),
+        ("preprocessor_name", ...),
+        ("normalization_schemes", ["CTNormalization"]),
     ],
 )
 def test_steps_around_the_network_are_known_ones(field, value, tmp_path):
-    assert field in refused(tmp_path, changed(field, value))
+    line = refused(tmp_path, changed(field, value))
+    assert field in line or value == ["CTNormalization"] and "foreground_intensity_properties_per_channel" in line
+
+
+@pytest.mark.parametrize(
+    "name", ["foreground_intensity_properties_per_channel", "foreground_intensity_properties_by_modality"]
+)
+def test_what_ct_normalisation_needs_of_the_training_is_there_and_a_number(name, tmp_path):
+    whole = {"mean": 1.0, "std": 2, "percentile_00_5": 0.0, "percentile_99_5": 9.5}
+    table = {"3d_fullres": configuration(normalization_schemes=["CTNormalization"])}
+    assert read_network(write_plans(tmp_path / "good", plans(table, **{name: {"0": whole}}))).dimension == 3
+    for number, wrong in enumerate(([1], {"0": 3}, {"1": whole}, {"0": {**whole, "std": "x"}})):
+        assert "foreground_intensity" in refused(tmp_path / str(number), plans(table, **{name: wrong}))
 
 
 def test_another_label_manager_is_refused(tmp_path):

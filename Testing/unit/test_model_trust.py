@@ -80,6 +80,26 @@ def test_a_file_that_serves_to_run_code_is_never_trusted(way, tmp_path, library)
 
 
 @pytest.mark.parametrize(
+    "name",
+    ["_io.open", "io.open", "numpy.load", "torch.serialization.load", "functools.partial", "shelve.open"]
+    + ["torch.serialization.os.system", "mylab.tools.subprocess.Popen", "torch.hub.load", "numpy.memmap"],
+)
+def test_what_opens_files_or_reaches_further_is_never_trusted_wherever_it_is_named(name, tmp_path, library):
+    module, _, attribute = name.rpartition(".")
+    path = torch_zip(tmp_path / "a.pth", f"\x80\x02c{module}\n{attribute}\n)R.".encode("latin-1"))
+    with pytest.raises(BadInput, match="cannot be trusted"):
+        trust.trust(path, pickles.unknown_globals(path), library)
+    assert not library.exists()
+
+
+@pytest.mark.parametrize("name", ["mylab.types.Thing", "numpy.ndarray", "pathlib.PosixPath"])
+def test_harmless_names_can_be_trusted(name, tmp_path, library):
+    module, _, attribute = name.rpartition(".")
+    path = torch_zip(tmp_path / "a.pth", f"\x80\x02c{module}\n{attribute}\n)R.".encode("latin-1"))
+    assert trust.trust(path, pickles.unknown_globals(path), library)["globals"] == [name]
+
+
+@pytest.mark.parametrize(
     "content",
     ["", "[]", "{", '{"files": {}}', '{"format": "breastseg-trusted-1", "files": {"abc": {}}}']
     + ['{"format": "breastseg-trusted-1", "files": {"%s": {"file": "a", "date": "", "globals": 5}}}' % ("0" * 64)],

@@ -154,6 +154,8 @@ def test_a_checkpoint_that_the_card_does_not_know(model):
         ({"recipe": 3}, ["recipe"]),
         ({"recipe_hash": 3}, ["recipe"]),
         ({"title": 3}, ["title"]),
+        ({"licence": {"name": "x"}}, ["licence"]),
+        ({"citation": 3}, ["citation"]),
         ({"configuration": 3}, ["configuration"]),
         ({"checkpoint": "../x.pth"}, ["not the name of a checkpoint"]),
         ({"labels": {"lesion": {"value": True, "terminology": "mass"}}}, ["label 'lesion'"]),
@@ -166,6 +168,13 @@ def test_a_wrong_card_is_one_line(model, changes, words):
     edit_card(model, **changes)
     line = refused(model)
     assert all(word in line for word in words), line
+
+
+def test_texts_of_a_card_cannot_write_over_other_lines_of_a_terminal(model):
+    edit_card(model, title="Good\n\x1b[2JEvery model\r is fine", licence="CC\x1b]0;x\x07", citation="Ärzteblatt, 2025")
+    card = open_model(model).card
+    assert card["title"] == "Good \\x1b[2JEvery model is fine" and card["licence"] == "CC\\x1b]0;x\\x07"
+    assert card["citation"] == "Ärzteblatt, 2025"
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from BreastSegLib.models.completing import NeedsCard, NeedsLicence
 from BreastSegLib.models.install import install
 from BreastSegLib.models.manage import export
 from BreastSegLib.models.sources import look
-from BreastSegLib.models.vetting import Untrusted, untrusted_in
+from BreastSegLib.models.vetting import Untrusted, distrust_in, untrusted_in
 from BreastSegLib.recipe import load_recipe
 from fake_models import files_of, make_folder, make_results, pack, write, write_checkpoint
 
@@ -138,6 +138,12 @@ def test_two_trainers_of_one_configuration_have_to_be_chosen_from(tmp_path):
     make_folder(results / "nnUNetTrainerLong__nnUNetPlans__3d_fullres")
     line = refused(results).line
     assert "several models of the configuration 3d_fullres" in line and "nnUNetTrainerLong" in line
+    make_results(tmp_path / "two", ("3d_fullres",), dataset="Dataset901_Tiny")
+    make_results(tmp_path / "two", ("3d_fullres",), dataset="Dataset902_Other")
+    line = refused(tmp_path / "two").line
+    assert all(
+        f"{name}/nnUNetTrainer__nnUNetPlans__3d_fullres" in line for name in ("Dataset901_Tiny", "Dataset902_Other")
+    )
 
 
 def test_only_the_best_checkpoint_has_to_be_taken_knowingly(tmp_path):
@@ -312,6 +318,9 @@ def test_an_unknown_checkpoint_installs_once_the_user_trusts_it(tmp_path, zipped
     untrusted_in(source, yes=True)
     (model,) = install(source, name="x", **SAID)
     assert model.name == "x" and len(trust.trusted()) == 1
+    assert distrust_in(source) == 1 and trust.trusted() == {}
+    with pytest.raises(BadInput, match="No trusted checkpoint"):
+        distrust_in(source)
 
 
 def test_a_taken_name_is_refused_and_replaced_on_demand(source, tmp_path, library):
@@ -502,11 +511,13 @@ def test_the_catalogues_model_is_recognised_and_its_preset_taken_and_said(tmp_pa
 
 
 def test_what_the_user_says_counts_before_the_catalogue(tmp_path):
-    folder = make_folder(tmp_path / "m", channels=("MRI",), dataset="Dataset105_ours")
+    folder = make_folder(tmp_path / "m", channels=("MRI",), dataset="Dataset105_full_image")
     (model,) = install(
         folder, name="ours", load_recipe=load_recipe, recipe="single-phase-0002", labels={"lesion": "mass"}
     )
     assert model.recipe_source == "single-phase-0002" and "catalogue" not in model.card
+    (other,) = install(folder, load_recipe=load_recipe, recipe="single-phase-0002", labels={"lesion": "mass"})
+    assert other.name == "full_image", "nor is the catalogue's name taken"
 
 
 def test_a_look_shows_what_is_in_it_and_leaves_nothing(source, tmp_path, library):

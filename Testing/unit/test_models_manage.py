@@ -273,6 +273,25 @@ def test_a_model_that_an_ensemble_uses_is_renamed_or_removed_only_knowingly(pair
     assert left_in(library) == ["both-3d_fullres"]
 
 
+def test_texts_that_nobody_wrote_follow_a_new_name_and_others_stay(pair, library):
+    combine("all", [("both-2d", None), ("both-3d_fullres", None)])
+    combine("said", [("both-2d", None), ("both-3d_fullres", None)], title="Of both-2d and another")
+    edit(library / "both-3d_fullres", title="Ours")
+    rename("both-2d", "flat", with_ensembles=True)
+    rename("both-3d_fullres", "deep", with_ensembles=True)
+    assert (find_model("flat").card["title"], find_model("deep").card["title"]) == ("flat", "Ours")
+    assert find_model("all").card["title"] == "Ensemble of flat, deep"
+    assert find_model("all").card["description"].endswith("2 models: flat, deep.")
+    assert find_model("said").card["title"] == "Of both-2d and another"
+
+
+def test_a_broken_ensemble_does_not_keep_its_model_from_a_new_name(pair, library):
+    combine("all", [("both-2d", None), ("both-3d_fullres", None)])
+    edit(library / "all", members=[3, {"model": "both-2d"}])
+    assert rename("both-2d", "flat", with_ensembles=True).name == "flat"
+    assert read_json(library / "all" / "breastseg.json")["members"] == [3, {"model": "flat"}]
+
+
 def test_a_model_in_use_keeps_its_ensembles_too(pair, library, monkeypatch):
     combine("all", [("both-2d", None), ("both-3d_fullres", None)])
     real = os.rename

@@ -14,6 +14,7 @@ A window cancels by interrupting the process (as Ctrl+C does) or ending it.
 """
 
 import json
+import signal
 import sys
 import time
 
@@ -49,6 +50,8 @@ def carry_out(options, work, show):
             line.close()
         show(result)
         return
+    # A window interrupts its child even if the window itself was started deaf to interrupts (in the background).
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         result = work(Progress(write_event))
     except (BreastSegError, KeyboardInterrupt) as error:

@@ -9,8 +9,7 @@ from ..files import check_output
 from ..models import find_model, place, survey
 from ..models.ensemble import combine
 from ..models.manage import disk_use, export, remove, rename, verify
-from ..models.trust import distrust, file_hash
-from ..models.vetting import Untrusted, untrusted_in
+from ..models.vetting import Untrusted, distrust_in, untrusted_in
 from . import environment, model_install
 from .events import add_events, carry_out
 from .model_catalogue import add_catalogue, size_text
@@ -37,7 +36,7 @@ def add_arguments(verbs):
     trust.add_argument("files", nargs="+", metavar="FILE", help="a checkpoint, or the folder or zip of a model")
     choice = trust.add_mutually_exclusive_group()
     choice.add_argument("--yes", action="store_true", help="you know where it comes from and trust it")
-    choice.add_argument("--forget", action="store_true", help="trust the checkpoint FILE no longer")
+    choice.add_argument("--forget", action="store_true", help="trust FILE no longer")
     add_events(trust)
     trust.set_defaults(function=run_trust)
     add_catalogue(actions)
@@ -221,7 +220,7 @@ def run_trust(options):
     def work(_report):
         if options.forget:
             for file in options.files:
-                distrust(file_hash(file))
+                distrust_in(file)
             return {"forgotten": options.files}
         found = {file: untrusted_in(file, options.yes) for file in options.files}
         for file, rows in found.items():

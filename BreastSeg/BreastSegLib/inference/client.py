@@ -313,7 +313,8 @@ class WorkerClient:
             self._note_end()
             return
         self._let_go()
-        self.last_end, self._hint = f"{why}{': ' if detail else ''}{detail}", "Run again; the log says more"
+        self.last_end = f"{why}{': ' if detail else ''}{detail}"
+        self._hint = "Run again; the log says more" if self._ready else self._unready_hint
         logger.info("%s", self.last_end)
 
     def _note_end(self):
@@ -324,10 +325,16 @@ class WorkerClient:
             self.last_end, self._hint = "The worker had nothing to do for a while and ended itself", ""
             logger.info("%s", self.last_end)
             return
-        self.last_end = f"The worker process {child.how_it_ended}{' before it had finished' if self.busy else ''}"
+        before = "it had finished" if self._ready else "it was ready"
+        self.last_end = f"The worker process {child.how_it_ended}{f' before {before}' if self.busy else ''}"
         why = "The computer may have run out of memory" if child.killed else "The log says why"
-        self._hint = f"{why}; run again to start a new one"
+        self._hint = f"{why}; run again to start a new one" if self._ready or child.killed else self._unready_hint
         logger.warning("%s", self.last_end)
+
+    @property
+    def _unready_hint(self):
+        """str: what to do about a worker that ended before it said a word."""
+        return f"Check whether models can run with the interpreter {self.python}"
 
     def _let_go(self):
         # Before the pipes are closed: a worker that is still there must not take that for the death of its parent.

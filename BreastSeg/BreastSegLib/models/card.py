@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import BadInput
 from ..files import read_json, write_json
+from .zipped import readable
 
 NAME = "breastseg.json"
 FORMAT = "breastseg-card-1"
@@ -27,6 +28,7 @@ ENSEMBLE_FIELDS = ("format", "name", "title", "description", "members", "labels"
 TERMS = tuple(read_json(Path(__file__).resolve().parents[2] / "Resources" / "terminology.json")["terms"])
 CHECKPOINT = "checkpoint_final.pth"
 LONGEST_NAME = 64
+LONGEST_TEXT = 4000
 # Windows keeps these names for devices, whatever follows a dot.
 DEVICES = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
 
@@ -53,9 +55,11 @@ def read_card(folder):
     missing = [name for name in (ENSEMBLE_FIELDS if is_ensemble else FIELDS) if name not in card]
     if missing:
         raise BadInput(f"The model card has no {', '.join(missing)}", path)
-    for name in ("name", "title", "description"):
+    for name in ("name", "title", "description", "licence", "citation"):
         if not isinstance(card[name], str):
             raise BadInput(f"The model card's {name} is not a text", path)
+        # A stranger's text must not be able to write over a terminal's other lines.
+        card[name] = readable(" ".join(card[name].split()), LONGEST_TEXT)
     _check_members(card["members"], path) if is_ensemble else _check_files(card, path)
     check_labels(card["labels"], path)
     return card

@@ -77,13 +77,36 @@ def ensemble_card(name, models, title=""):
     return {
         "format": ENSEMBLE,
         "name": name,
-        "title": title or f"Ensemble of {', '.join(names)}",
-        "description": f"The mean of the probabilities of {len(parts)} models: {', '.join(names)}.",
+        **texts_of(names),
+        **({"title": title} if title else {}),
         "members": [{"model": model.name, "hash": model.hash, "folds": folds} for model, folds in parts],
         "labels": models[0].card["labels"],
         "licence": _joined(model.card["licence"] for model in models),
         "citation": _joined(model.card["citation"] for model in models),
     }
+
+
+def texts_of(names):
+    """Return the title and the description of an ensemble of these models, for those who give none."""
+    return {
+        "title": f"Ensemble of {', '.join(names)}",
+        "description": f"The mean of the probabilities of {len(names)} models: {', '.join(names)}.",
+    }
+
+
+def renamed_member(card, name, new):
+    """Return an ensemble's card after one of its models was renamed; texts that a user wrote stay."""
+    rows = [
+        {**row, "model": new} if isinstance(row, dict) and row.get("model") == name else row for row in card["members"]
+    ]
+    before, after = (texts_of([_model_of(row) for row in some]) for some in (card["members"], rows))
+    texts = {key: after[key] if card.get(key) == before[key] else card.get(key) for key in after}
+    return {**card, "members": rows, **texts}
+
+
+def _model_of(row):
+    """Return what a row of an ensemble's card names, also of one that is broken."""
+    return str(row.get("model") if isinstance(row, dict) else row)
 
 
 def ensembles_with(name, library=None):

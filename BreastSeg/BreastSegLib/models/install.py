@@ -147,7 +147,11 @@ def _choose(found, job):
     configurations = [one.network.configuration for one in without]
     twice = next((name for name in configurations if configurations.count(name) > 1), None)
     if twice is not None:
-        folders = ", ".join(one.folder.name for one in without if one.network.configuration == twice)
+        folders = ", ".join(
+            f"{one.came_in}/{one.folder.name}" if one.came_in != one.folder.name else one.folder.name
+            for one in without
+            if one.network.configuration == twice
+        )
         raise BadInput(f"It holds several models of the configuration {twice}: {folders}", source, "Choose one folder")
     return usable
 
@@ -176,7 +180,9 @@ def _names(chosen, wishes):
 def _base_name(found, wishes):
     if wishes.entry is not None:
         return wishes.entry.name
-    return safe_name(found.card["name"]) if found.card is not None else found.proposal.name
+    if found.card is not None:
+        return safe_name(found.card["name"])
+    return found.proposal.own_name if wishes.recipe else found.proposal.name
 
 
 def _is_there(found, own, chosen, job):

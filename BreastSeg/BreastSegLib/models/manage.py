@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import BadInput
 from ..files import check_output, read_json, whole_file, write_json
 from .card import ENSEMBLE, NAME, changed_files, check_name, read_card
-from .ensemble import ensembles_with
+from .ensemble import ensembles_with, renamed_member
 from .library import RECIPE, SHIPPED, find_model, open_model
 from .place import library_folder
 from .plans import check_network
@@ -86,11 +86,12 @@ def rename(name, new, with_ensembles=False):
             raise BadInput(
                 f"The model cannot be renamed: {error.strerror or error}", folder, "Close the programs that use it"
             ) from error
-        write_json(placed / NAME, {**read_json(placed / NAME), "name": new}, overwrite=True)
+        card = read_json(placed / NAME)
+        title = new if card.get("title") == name else card.get("title")  # it had none of its own
+        write_json(placed / NAME, {**card, "name": new, "title": title}, overwrite=True)
         for user in users:
             card = read_json(library / user / NAME)
-            rows = [{**row, "model": new} if row["model"] == name else row for row in card["members"]]
-            write_json(library / user / NAME, {**card, "members": rows}, overwrite=True)
+            write_json(library / user / NAME, renamed_member(card, name, new), overwrite=True)
     return open_model(placed, verify=False)
 
 

@@ -79,8 +79,14 @@ def runs_code(name):
 
     A help for messages and for giving trust; a name that is not listed is not safe for that.
     """
-    never = _table()["never"]
-    return name in never["names"] or name.startswith("(") or name.split(".")[0] in never["modules"]
+    never, parts = _table()["never"], name.split(".")
+    return (
+        name.startswith("(")
+        or name in never["names"]
+        or parts[0] in never["modules"]
+        or parts[-1] in never["ends"]
+        or not {*parts[1:-1]}.isdisjoint(never["anywhere"])
+    )
 
 
 def refusal(path, unknown):

@@ -11,6 +11,10 @@ from .pickles import hints_of
 from .zipped import readable
 
 MOST_BYTES = 64 << 20
+# The second is what nnU-Net 2.0 called it.
+INTENSITIES = ("foreground_intensity_properties_per_channel", "foreground_intensity_properties_by_modality")
+_OF_CT = ("mean", "std", "percentile_00_5", "percentile_99_5")
+_RESAMPLING = "resample_data_or_seg_to_shape"
 _LONGEST_NAME = 200
 _RETRAIN = "Choose a model that nnU-Net v2 has trained"
 
@@ -240,6 +244,7 @@ def _check_steps(plans, plan, channels):
         (field, plan.get(field), "resampling") for field in ("resampling_fn_data", "resampling_fn_probabilities")
     ]
     named += [("label_manager", plans.get("label_manager", "LabelManager"), "label_manager")]
+    named += [("preprocessor_name", plan.get("preprocessor_name"), "preprocessor_name")]
     for field, name, kind in named:
         if name not in known[kind]:
             raise Unfit(f"{field} is {shown(name)}; known: {', '.join(known[kind])}")
@@ -247,6 +252,34 @@ def _check_steps(plans, plan, channels):
         if not isinstance(plan.get(field), dict):
             raise Unfit(f"{field} is {shown(plan.get(field))}, not a table")
         check_values(plan[field], field)
+        if plan[field.removesuffix("_kwargs")] == _RESAMPLING:
+            _check_resampling(plan[field], field)
+    _check_intensities(plans, plan["normalization_schemes"])
+
+
+def _check_resampling(options, field):
+    """Check the options of nnU-Net's usual resampling."""
+    for name, value in options.items():
+        if name in ("order", "order_z"):
+            whole(value, f"{field}.{name}", "order")
+        elif name == "separate_z_anisotropy_threshold":
+            number(value, f"{field}.{name}", "anisotropy")
+        elif name not in ("is_seg", "force_separate_z"):
+            raise Unfit(f"{field} names {shown(name)}, which {_RESAMPLING} does not take")
+        elif type(value) is not bool and value is not None:
+            raise Unfit(f"{field}.{name} is {shown(value)}, not true, false or null")
+
+
+def _check_intensities(plans, schemes):
+    """Check what CTNormalization takes from the training: without it a run would fail in the middle."""
+    table = plans.get(INTENSITIES[0], plans.get(INTENSITIES[1], {}))
+    if not isinstance(table, dict) or not all(isinstance(row, dict) for row in table.values()):
+        raise Unfit(f"{INTENSITIES[0]} is {shown(table)}, not a table of channels")
+    for channel, scheme in enumerate(schemes):
+        for name in _OF_CT if scheme == "CTNormalization" else ():
+            value = table.get(str(channel), {}).get(name)
+            if type(value) not in (int, float) or not math.isfinite(value):
+                raise Unfit(f"{INTENSITIES[0]} gives {shown(value)} as {name} of channel {channel}, not a number")
 
 
 def _previous_stage(plan):

@@ -24,6 +24,8 @@ class Proposal:
     ----------
     name : str
         For the model library.
+    own_name : str
+        The same, made of the dataset's name alone: for a model that is not the preset although it looks like it.
     configuration : str
     recipes : tuple of (str, str)
         Names of shipped recipes that give as many channels as the network takes, the likeliest first, and why.
@@ -38,6 +40,7 @@ class Proposal:
     """
 
     name: str
+    own_name: str
     configuration: str
     recipes: tuple
     labels: dict
@@ -80,6 +83,7 @@ def propose(folder, folder_name="", configuration=None):
     plain = DATASET.sub("", network.dataset_name) or DATASET.sub("", folder_name)
     return Proposal(
         name=preset.name if preset else safe_name(plain),
+        own_name=safe_name(plain),
         configuration=network.configuration,
         recipes=recipes,
         labels=labels,

@@ -1,5 +1,6 @@
 """Whether the checkpoints of a model may be opened, and the trust that a user gives to those that may not."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import BadInput
@@ -79,23 +80,51 @@ def untrusted_in(source, yes=False, library=None):
     BadInput
         If there is no checkpoint, one cannot be read, or one names what serves to run code.
     """
+    with _checkpoints_of(source, library) as (folder, paths):
+        names = {path: pickles.unknown_globals(path) for path in paths}
+        names = {path: unknown for path, unknown in names.items() if unknown}
+        if yes:
+            for path, unknown in names.items():
+                trust.trust(path, unknown, library)
+        return {path.relative_to(folder).as_posix(): unknown for path, unknown in names.items()}
+
+
+def distrust_in(source, library=None):
+    """Take back the trust in checkpoints of a source as `untrusted_in` takes it, and return their number.
+
+    Raises
+    ------
+    BadInput
+        If none of them is trusted.
+    """
+    with _checkpoints_of(source, library) as (_folder, paths):
+        known = trust.trusted(library)
+        hashes = {sha256 for path in paths if (sha256 := trust.file_hash(path)) in known}
+    if not hashes:
+        raise BadInput("No trusted checkpoint is in it", source)
+    for sha256 in sorted(hashes):
+        trust.distrust(sha256, library)
+    return len(hashes)
+
+
+@contextmanager
+def _checkpoints_of(source, library):
+    """Give the folder and the paths of the checkpoints in a checkpoint, a model folder or a zip."""
     path = Path(source)
     if path.is_file() and path.suffix.lower() == ".pth":
-        return _untrusted([path], path.parent, yes, library)
+        yield path.parent, [path]
+        return
     path = check_source(path)
     if path.is_dir():
-        return _untrusted(sorted(path.rglob("fold_*/checkpoint_*.pth")), path, yes, library)
+        yield path, _some(path.rglob("fold_*/checkpoint_*.pth"), path)
+        return
     with workroom(library) as room:
         unpack(path, room / "source")
-        return _untrusted(sorted((room / "source").rglob("*.pth")), room / "source", yes, library)
+        yield room / "source", _some((room / "source").rglob("*.pth"), path)
 
 
-def _untrusted(paths, folder, yes, library):
+def _some(paths, shown):
+    paths = sorted(paths)
     if not paths:
-        raise BadInput("There is no checkpoint", folder, "Give a checkpoint, a model folder or a zip")
-    names = {path: pickles.unknown_globals(path) for path in paths}
-    names = {path: unknown for path, unknown in names.items() if unknown}
-    if yes:
-        for path, unknown in names.items():
-            trust.trust(path, unknown, library)
-    return {path.relative_to(folder).as_posix(): unknown for path, unknown in names.items()}
+        raise BadInput("There is no checkpoint", shown, "Give a checkpoint, a model folder or a zip")
+    return paths

@@ -15,7 +15,7 @@ from ..scene.texts import _
 from . import batchcommand, packages
 from .batchrows import BatchRows
 from .segmentstep import stageTitle
-from .state import timeLeft
+from .state import inThePanel, timeLeft
 
 UI = Path(__file__).resolve().parents[2] / "Resources" / "UI" / "Batch.ui"
 INTERVAL_MS = 100
@@ -265,9 +265,10 @@ class BatchBox:
             return
         if event.get("log"):
             self._onMessage(event["log"])
-        self._end(event["message"], True)
+        message = inThePanel(event["message"], _)
+        self._end(message, True)
         if event.get("code") == DeviceUnavailable.code and self._settings()["device"] == "auto":
-            self._askForCpu(event["message"])
+            self._askForCpu(message)
 
     def _askForCpu(self, reason):
         question = _("The graphics card cannot be used: {reason}").format(reason=reason)

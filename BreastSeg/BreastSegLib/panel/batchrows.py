@@ -3,6 +3,7 @@
 import qt
 
 from ..scene.texts import _
+from .state import inThePanel
 
 CASE, STATE, RESULT = range(3)
 WAITING, RUNNING, DONE, FAILED, NOT_RUN = "waiting", "running", "done", "failed", "skipped"
@@ -80,7 +81,7 @@ class BatchRows:
             A row of the summary, see `pipeline.batch_summary`; ``message`` tells more where there is more.
         """
         found = resultText(row)
-        details = [row.get("message") or found, row.get("notes") or ""]
+        details = [inThePanel(row.get("message") or found, _), row.get("notes") or ""]
         self._set(row["case"], row["state"], found, "\n".join(filter(None, details)))
 
     def end(self):
@@ -134,7 +135,7 @@ def stateTitle(state):
 def resultText(row):
     """Return the result of a case in a few words: lesions and the size of the largest one, or why it failed."""
     if row["state"] != DONE:
-        return row.get("reason") or ""
+        return inThePanel(row.get("reason") or "", _)
     count = int(row.get("lesions") or 0)
     if count == 0:
         return _("No lesion")

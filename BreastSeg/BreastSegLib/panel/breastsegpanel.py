@@ -52,7 +52,7 @@ class BreastSegPanel:
         self.runOptions = RunOptions(ui, self._onUserChange, self._onRunOption)
         self.mapBox = MapBox(ui)
         self.modelStep = ModelStep(ui, self._onUserChange)
-        self.modelWindows = ModelWindows(ui, session, self.modelStep, self.log)
+        self.modelWindows = ModelWindows(ui, session, self.modelStep, self.log, self._whyModelsStay)
         self.recipeStep = RecipeStep(ui, self.showPreview, self._onUserChange)
         self.regionBox = RegionBox(ui, self._onUserChange, self.recipeStep.showOriginal)
         self.examStep = ExamStep(ui, self.loadExam, self._onUserChange, self.recipeStep.showOriginal)
@@ -99,7 +99,8 @@ class BreastSegPanel:
             if parameterNode.examFolder and chooser.kind == "folder" and not chooser.chosen:
                 chooser.setFolder(parameterNode.examFolder)
             chooser.chooseMotion(parameterNode.motion)
-            self.modelStep.chooseModel(parameterNode.model)
+            if parameterNode.model:
+                self.modelStep.keepModel(parameterNode.model)
             self.modelStep.chooseDevice(parameterNode.device)
             self.runOptions.chooseFolds(parameterNode.folds)
         self._parameterNode = parameterNode
@@ -133,7 +134,8 @@ class BreastSegPanel:
                 keeping.forget(self._parameterNode)
         self._followRecipe()
         self.runOptions.showModel(self.modelStep.model)
-        self.mapBox.show(self.examStep.exam)
+        made = self.result.record.get("model") if self.result is not None else None
+        self.mapBox.show(self.examStep.exam, made["name"] if made else "")
         now = self.state
         idle, missing = not now.working, state.whatIsMissing(now, _)
         loadTip = state.whatIsMissingToLoad(now, _) or _("Read the exam and show it in the views")
@@ -227,6 +229,14 @@ class BreastSegPanel:
     def log(self, text):
         """Add a line to the log at the bottom of the panel."""
         self.ui.logText.appendPlainText(f"{time.strftime('%H:%M:%S')}  {text}")
+
+    def _whyModelsStay(self):
+        """Return why no model may be renamed or removed now, or ''."""
+        if self._working == "segmenting":
+            return _("A model is at work. Wait for its end or cancel it.")
+        if self._working or self.session.workerBusy:
+            return _("BreastSeg is at work. Wait for its end or cancel it.")
+        return _("A batch is running. Wait for its end or cancel it.") if self.batchBox.running else ""
 
     def _runSettings(self):
         """Return model, device and options of a run, as they are chosen."""
@@ -362,8 +372,9 @@ class BreastSegPanel:
             self.refresh()
             return
         logging.error(f"BreastSeg: {error.line}")
-        self._say(error.line, True)
-        self.log(error.line)
+        line = state.inThePanel(error.line, _)
+        self._say(line, True)
+        self.log(line)
         details = getattr(error, "log", "") or self.session.logTail(25)
         if details:
             self.ui.logText.appendPlainText(details)

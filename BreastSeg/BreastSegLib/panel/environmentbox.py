@@ -1,6 +1,5 @@
 """The window "Check": whether a Python interpreter can run models, and how to mend what is missing."""
 
-import re
 from pathlib import Path
 
 import qt
@@ -9,6 +8,7 @@ import slicer
 from ..inference.checkup import Checkup, rows, works
 from ..scene.session import childEnvironment, ownInterpreter
 from ..scene.texts import _
+from .state import inThePanel
 
 RESOURCES = Path(__file__).resolve().parents[2] / "Resources" / "UI"
 INTERVAL_MS = 100
@@ -112,7 +112,7 @@ class EnvironmentBox:
         table = ui.environmentTable
         table.setRowCount(len(found))
         for place, row in enumerate(found):
-            mend = re.sub("[Uu]se --device cpu", _("Choose the CPU under “Run on”"), row["mend"])
+            mend = inThePanel(row["mend"], _)
             for column, text in enumerate((row["what"], states[row["state"]], row["found"], mend)):
                 item = qt.QTableWidgetItem(text)
                 item.setToolTip(text)

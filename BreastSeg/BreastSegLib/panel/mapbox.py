@@ -17,24 +17,26 @@ class MapBox:
     """
 
     def __init__(self, ui):
-        self._ui, self._keys = ui, ()
+        self._ui, self._keys, self._latest = ui, (), ""
         self._withImages = set()
         ui.mapBox.connect("activated(int)", self._onChosen)
         self.show(None)
 
-    def show(self, exam):
-        """Offer the maps of an exam, the last run's model first; what the user has chosen stays.
+    def show(self, exam, latest=""):
+        """Offer the maps of an exam; what the user has chosen stays.
 
         Parameters
         ----------
         exam : SceneExam, SceneMammograms or None
+        latest : str
+            Name of the model whose result is shown; maps of others are told apart from it.
         """
         self._dropLost()
         found = overlay.mapsOf(exam.nodes) if exam is not None else []
         keys = tuple(dict.fromkeys(overlay.keyOf(node) for node in found))
         box = self._ui.mapBox
-        if keys != self._keys or box.count == 0:
-            self._keys = keys
+        if (keys, latest) != (self._keys, self._latest) or box.count == 0:
+            self._keys, self._latest = keys, latest
             wasBlocked = box.blockSignals(True)
             box.clear()
             box.addItem(_("Nothing"))
@@ -59,8 +61,8 @@ class MapBox:
     def _title(self, key):
         kind, model = key
         title = mapnodes.titleOf(kind)
-        several = len({other for _kind, other in self._keys}) > 1
-        return f"{title} ({model})" if several else title
+        models = {other for _kind, other in self._keys} | ({self._latest} if self._latest else set())
+        return f"{title} ({model})" if len(models) > 1 else title
 
     def _showLegend(self):
         """Say what the colours of the shown map mean."""

@@ -15,6 +15,8 @@ from .environmentbox import deviceTitle
 from .modellibrarytable import LIBRARY_ITSELF
 
 INTERPRETER_SETTING = "BreastSeg/Interpreter"
+# What somebody who opens the panel for the first time begins with.
+FIRST_MODEL = "demo-dce"
 
 
 class ModelStep:
@@ -31,7 +33,7 @@ class ModelStep:
     def __init__(self, ui, onChanged):
         self._ui, self._onChanged = ui, onChanged
         self._models, self._own, self._devices = (), [], []
-        self.problem = self._libraryProblem = ""
+        self.problem = self._libraryProblem = self._lost = ""
         self.showDevices(())
         ui.interpreterEdit.setCurrentPath(slicer.util.settingsValue(INTERPRETER_SETTING, ""))
         ui.modelBox.connect("currentIndexChanged(int)", self._onModel)
@@ -107,9 +109,17 @@ class ModelStep:
             self._ui.modelBox.setCurrentIndex(names.index(name))
         return name in names
 
+    def keepModel(self, name):
+        """Choose the model that a scene names; none, and say so, when it is not installed here: another one must not
+        take its place unnoticed.
+        """
+        if not self.chooseModel(name):
+            self._loseModel(name)
+            self._onModel(-1)
+
     def refresh(self):
         """Read the list of installed models again, keeping the choice; none is chosen when that model is gone."""
-        chosen = self.model.name if self.model else None
+        chosen = self.model
         installed, problems = survey()
         self.problem = "" if installed else " ".join(error.line for error in problems.values())
         self._libraryProblem = problems[LIBRARY_ITSELF].line if LIBRARY_ITSELF in problems else ""
@@ -122,11 +132,28 @@ class ModelStep:
         for place, model in enumerate(self._models):
             box.addItem(model.name)
             box.setItemData(place, model.card["title"], qt.Qt.ToolTipRole)
+        self._choose(chosen)
         box.blockSignals(wasBlocked)
-        if chosen is not None and not self.chooseModel(chosen):
-            # Another model must not take its place unnoticed.
-            box.setCurrentIndex(-1)
         self._onModel(box.currentIndex)
+
+    def _choose(self, former):
+        """Choose the model that was chosen before, in the new list: a folder of the user's own only as itself."""
+        folders = [model.folder for model in self._models]
+        names = [model.name for model in self._models if model not in self._own]
+        name = former.name if former else self._lost or FIRST_MODEL
+        if former and former.folder in folders:
+            self._ui.modelBox.setCurrentIndex(folders.index(former.folder))
+        elif name in names:
+            self._ui.modelBox.setCurrentIndex([model.name for model in self._models].index(name))
+        elif former or self._lost:
+            self._loseModel(name)
+
+    def _loseModel(self, name):
+        """Choose no model, because one that was chosen is not there."""
+        self._lost = name
+        wasBlocked = self._ui.modelBox.blockSignals(True)
+        self._ui.modelBox.setCurrentIndex(-1)
+        self._ui.modelBox.blockSignals(wasBlocked)
 
     def addFolder(self, folder):
         """Offer a model folder of the user's own beside the installed models, and choose it.
@@ -183,11 +210,17 @@ class ModelStep:
         what = _("{given} images are loaded, but the model “{model}” takes {wanted} channels. Load one for each.")
         return what.format(given=given, wanted=wanted, model=self.model.name)
 
+    @property
+    def enabled(self):
+        """bool: whether the user may change the step."""
+        return self._ui.modelContents.enabled
+
     def setEnabled(self, enabled):
         """Let the user change the step, or not."""
         self._ui.modelContents.setEnabled(enabled)
 
     def _onModel(self, index):
+        self._lost = "" if index >= 0 else self._lost
         self._ui.modelCardLabel.text = self._cardText()
         self._ui.modelBox.setToolTip(self.title or _("Installed models"))
         self._onChanged()
@@ -196,6 +229,9 @@ class ModelStep:
         model = self.model
         if model is None:
             none = _("Choose a model.") if self._models else _("No model is installed.")
+            if self._lost and self._models:
+                none = _("The model “{model}” is not installed. Choose another one, or install it with “{button}”.")
+                none = none.format(model=self._lost, button=self._ui.modelsButton.text)
             return self.problem or "\n".join(line for line in (none, self._libraryProblem) if line)
         phases = ", ".join(dict.fromkeys(name for part in model.parts for name in part.channel_names))
         facts = _("Phases used: {phases}. Licence: {licence}")

@@ -19,10 +19,12 @@ class ModelWindows:
     modelStep : ModelStep
     log : callable
         ``log(text)``: adds a line to the log of the panel.
+    whyNot : callable
+        Returns why the models have to stay as they are, such as a run; '' when nothing is against it.
     """
 
-    def __init__(self, ui, session, modelStep, log):
-        self._session, self._modelStep, self._log = session, modelStep, log
+    def __init__(self, ui, session, modelStep, log, whyNot):
+        self._session, self._modelStep, self._log, self._whyNot = session, modelStep, log, whyNot
         self.library = self.environment = None
         ui.modelsButton.connect("clicked()", self.openLibrary)
         ui.environmentButton.connect("clicked()", self.checkEnvironment)
@@ -48,12 +50,10 @@ class ModelWindows:
                 window.close()
         self.library = self.environment = None
 
-    def _whyNot(self):
-        return _("A model is at work. Wait for its end or cancel it.") if self._session.workerBusy else ""
-
     def _onModels(self, installed):
         self._modelStep.refresh()
-        if installed:
+        # During a run step 2 tells what is at work.
+        if installed and self._modelStep.enabled:
             self._modelStep.chooseModel(installed[-1])
 
     def _onSaid(self, sentence, isError):

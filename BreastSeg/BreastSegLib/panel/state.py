@@ -144,6 +144,16 @@ def canLoad(state):
     return not whatIsMissingToLoad(state)
 
 
+def inThePanel(sentence, _=str):
+    """Return a sentence of the worker or a command as it reads in the panel, which has no flags."""
+    for begin, shown in (
+        (r"\bUse", _("Choose the CPU under “Run on”")),
+        (r"\buse", _("choose the CPU under “Run on”")),
+    ):
+        sentence = re.sub(begin + r" --device cpu\b", shown, sentence)
+    return sentence
+
+
 def timeLeft(seconds, _=str):
     """Return the time left for people, such as ``about 2 min left``; '' when it is unknown."""
     if seconds is None or seconds < 0:

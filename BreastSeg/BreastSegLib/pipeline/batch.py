@@ -317,8 +317,8 @@ class Batch:
         try:
             try:
                 result = loaded(event)
-            except (OSError, ValueError, EOFError, KeyError) as error:
-                what = f"What the worker left cannot be read: {type(error).__name__}"
+            except (BreastSegError, KeyError) as error:
+                what = error.what if isinstance(error, BreastSegError) else f"The worker's result lacks {error}"
                 self._rows[case.name] = row_without_result(case.name, "failed", f"{what}. Run the batch again.")
                 self._tell(case, events, what)
                 return

@@ -148,7 +148,17 @@ def replaceFormer(made, images, model):
         kept = names.get(overlay.keyOf(node) + tuple(overlay.imageIds(node)[:1]))
         if kept:
             node.SetName(kept)
+    _showNoneOther(made, model)
     overlay.followAll()
+
+
+def _showNoneOther(made, model):
+    """What another model saw must not lie over the new mask; the same map of this model takes its place, if made."""
+    shown = overlay.chosen()
+    if shown is None or shown[1] == model:
+        return
+    own = (shown[0], model)
+    overlay.choose(own if own in [overlay.keyOf(node) for node in made] else None)
 
 
 def remove(nodes):

@@ -48,7 +48,8 @@ def read_checkpoint(path):
             "Choose a model that nnU-Net v2 has trained",
         )
     weights = content["network_weights"]
-    if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
+    named = isinstance(weights, dict) and all(isinstance(name, str) for name in weights)
+    if not named or not all(isinstance(value, torch.Tensor) for value in weights.values()):
         raise BadInput("The checkpoint holds no network weights", _shown(path), "Install the model again")
     return content
 

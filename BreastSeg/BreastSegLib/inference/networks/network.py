@@ -3,15 +3,18 @@
 import ast
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Integral
 from pathlib import Path
 
 from ...errors import BadInput
 from ...files import read_json
 from ...models.plans import check_network
+from ...models.zipped import readable
 from .checkpoints import read_checkpoint
 from .processor import use_onednn
 
 PLAIN_TRAINER = "nnUNetTrainer"
+LONGEST = 120  # characters of a trainer's name
 
 
 @dataclass
@@ -96,7 +99,13 @@ def load_networks(model, folds, device, report):
             plans = PlansManager(read_json(model.folder / "plans.json"))
             configuration = plans.get_configuration(name)
             heads = plans.get_label_manager(read_json(model.folder / "dataset.json")).num_segmentation_heads
-            axes = tuple(int(axis) for axis in content.get("inference_allowed_mirroring_axes") or ())
+            axes = _mirror_axes(content, len(configuration.patch_size), model)
+        elif _configuration_name(content, model) != name:
+            raise BadInput(
+                f"The folds are of different configurations: {name} and {_configuration_name(content, model)}",
+                f"{model.name}, fold {fold}",
+                "Install each configuration as a model of its own",
+            )
         network = _build(model, content["trainer_name"], plans, configuration, len(model.channel_names), heads)
         _fill(network, content["network_weights"], f"{model.name}, fold {fold}")
         networks.append(network.to(device).eval())
@@ -114,9 +123,26 @@ def _configuration_name(content, model):
     return name
 
 
+def _mirror_axes(content, dimension, model):
+    """Return the axes that a network may be mirrored along, which the checkpoint tells."""
+    axes = content.get("inference_allowed_mirroring_axes")
+    axes = () if axes is None else axes
+    if (
+        not isinstance(axes, (tuple, list))
+        or not all(isinstance(axis, Integral) and 0 <= axis < dimension for axis in axes)
+        or len(set(axes)) < len(axes)
+    ):
+        raise BadInput(
+            f"The checkpoint names mirror axes that an image of {dimension} axes has not: {readable(repr(axes), 60)}",
+            model.name,
+            "Install the model again",
+        )
+    return tuple(int(axis) for axis in axes)
+
+
 def _build(model, trainer, plans, configuration, channels, heads):
     """Return an empty network, built as the trainer builds it."""
-    if not isinstance(trainer, str) or not trainer.isidentifier():
+    if not isinstance(trainer, str) or not trainer.isidentifier() or not trainer.isascii() or len(trainer) > LONGEST:
         raise BadInput("The checkpoint names no trainer", model.name, "Install the model again")
     try:
         if builds_from_plans(trainer):
@@ -145,14 +171,20 @@ def _build(model, trainer, plans, configuration, channels, heads):
 
 
 def _fill(network, weights, name):
+    import torch
+
     try:
         network.load_state_dict(weights)
     except (RuntimeError, KeyError) as error:
+        # Torch's first line names the class only.
         raise BadInput(
-            f"The weights do not fit the network of the plans: {_first_line(error)}",
+            f"The weights do not fit the network of the plans: {_first_line(error, skip='Error(s) in loading')}",
             name,
             "Install the model again, with the plans.json that belongs to it",
         ) from error
+    if not all(torch.isfinite(part).all() for part in network.state_dict().values()):
+        # Its chances would be no numbers, and the result an empty mask that looks like a healthy breast.
+        raise BadInput("The weights hold values that are no numbers", name, "Choose a model whose training went well")
 
 
 @lru_cache(maxsize=32)
@@ -178,5 +210,8 @@ def builds_from_plans(trainer):
     return True
 
 
-def _first_line(error):
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), "no message")[:200]
+def _first_line(error, skip=None):
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if skip and len(lines) > 1 and lines[0].startswith(skip):
+        lines = lines[1:]
+    return readable(lines[0], 200).rstrip(".") if lines else "no message"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...errors import BadInput
+from ...models.plans import INTENSITIES
 from .resampling import along, resample
 
 PREPROCESSOR = "DefaultPreprocessor"
@@ -97,6 +98,7 @@ def normalise(data, plans, configuration):
     from nnunetv2.preprocessing.normalization import default_normalization_schemes as schemes
     from scipy import ndimage
 
+    of_training = next((plans.plans[name] for name in INTENSITIES if name in plans.plans), {})
     outside = None
     if any(configuration.use_mask_for_norm):
         filled = ndimage.binary_fill_holes((data != 0).any(axis=0))
@@ -109,8 +111,15 @@ def normalise(data, plans, configuration):
                 f"channel {index}",
                 "Install the nnU-Net version that the model was trained with",
             )
-        properties = plans.foreground_intensity_properties_per_channel.get(str(index), {})
-        data[index] = scheme(bool(configuration.use_mask_for_norm[index]), properties).run(data[index], outside)
+        step = scheme(bool(configuration.use_mask_for_norm[index]), of_training.get(str(index), {}))
+        try:
+            data[index] = step.run(data[index], outside)
+        except AssertionError as error:  # RGBTo01Normalization takes 0 to 255 only
+            raise BadInput(
+                f"The channel cannot be normalised as the model's plans say ({name}): {error}",
+                f"channel {index}",
+                "Choose the recipe that the model was trained with",
+            ) from error
 
 
 def mask_forward(mask, way):
