@@ -1,8 +1,8 @@
 """What the C library does with memory that is freed (worker side).
 
 glibc returns every large block to the system at once and asks for it again for the next layer of the network:
-hundreds of thousands of page faults for each tile. In the worker freed memory is kept while a request runs, and given
-back after it (figures in ``Testing/Benchmarks/RESULTS.md``). Other C libraries are left alone.
+hundreds of thousands of page faults for each tile. In the worker freed memory is kept while requests come, and given
+back when it rests (figures in ``Testing/Benchmarks/RESULTS.md``). Other C libraries are left alone.
 """
 
 import ctypes

@@ -24,6 +24,8 @@ from .networks.engine import Engine
 from .reporter import Reporter
 from .versions import versions
 
+REST_S = 2.0  # without a request, after which freed memory is given back
+
 
 class OutOfMainMemory(BreastSegError):
     """The computer has too little memory for a request."""
@@ -63,17 +65,32 @@ def serve(channel, inbox, ahead, idle_s):
     }
     channel.send(event="ready", pid=os.getpid(), versions=versions())
     while True:
-        try:
-            request = inbox.requests.get(timeout=idle_s)
-        except queue.Empty:
-            if ahead.working:
-                continue
+        request = next_request(inbox, ahead, idle_s)
+        if request is None:
             channel.send(event="ended", reason="idle")
             return
         if request.get("request") == "shutdown":
             return
         channel.send(**answer(request, handlers, Reporter(channel.send, request.get("id"), inbox.is_cancelled), ahead))
+
+
+def next_request(inbox, ahead, idle_s):
+    """Return the next request, or None when none came for `idle_s` seconds (None: wait for ever).
+
+    Memory is given back only when nothing follows at once: the next exam of a batch would ask for it again.
+    """
+    rest_s = REST_S if idle_s is None else min(REST_S, idle_s)
+    try:
+        return inbox.requests.get(timeout=rest_s)
+    except queue.Empty:
         allocator.give_back_freed_memory()
+    while True:
+        try:
+            return inbox.requests.get(timeout=None if idle_s is None else max(0.0, idle_s - rest_s))
+        except queue.Empty:
+            if not ahead.working:
+                return None
+            rest_s = 0.0
 
 
 def answer(request, handlers, report, ahead):
