@@ -12,6 +12,7 @@ from .child import Child
 from .client import PACKAGE_FOLDER, UNWANTED_VARIABLES
 
 CANCEL_PATIENCE_S = 2.0
+AGAIN_S = 0.1
 ERROR_LINES = 25
 LOG_BYTES = 65536
 
@@ -42,6 +43,7 @@ class ChildCommand:
         self._python = str(python or sys.executable)
         self._environment = dict(os.environ if environment is None else environment)
         self._child = self._errors = self._kill_at = self._answer = None
+        self._heard, self._again_at = False, None  # whether it has said anything; when to interrupt it once more
 
     @property
     def running(self):
@@ -79,6 +81,7 @@ class ChildCommand:
         child, events = self._child, []
         ended = not child.alive  # asked before reading, so that nothing it wrote is missed
         for message in child.lines.read():
+            self._heard = True
             if message.get("event") in ("result", "error"):
                 self._answer = message  # told when the process has ended and let go of its files
             elif self._answer is None and "event" in message:
@@ -88,6 +91,9 @@ class ChildCommand:
             self._let_go()
         elif child.lines.broken or child.unreachable or (self._kill_at and time.monotonic() > self._kill_at):
             child.end()
+        elif self._again_at is not None and time.monotonic() > self._again_at:
+            _interrupt(child.pid)
+            self._again_at = None if self._heard else time.monotonic() + AGAIN_S
         return events
 
     def cancel(self):
@@ -95,6 +101,9 @@ class ChildCommand:
         if self.running and self._kill_at is None:
             interrupted = _interrupt(self._child.pid)
             self._kill_at = time.monotonic() + (CANCEL_PATIENCE_S if interrupted else 0)
+            if not self._heard:
+                # Python may not listen yet: started in the background, it ignores interrupts until it says otherwise.
+                self._again_at = time.monotonic() + AGAIN_S
 
     def close(self):
         """End the child if it still runs, waiting a moment for its cleaning up; nobody hears of it."""

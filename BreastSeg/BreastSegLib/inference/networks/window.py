@@ -165,12 +165,17 @@ class Window:
         for start in range(0, len(tiles), memory.batch):
             group = tiles[start : start + memory.batch]
             patches = torch.stack([data[(slice(None), *tile)] for tile in group]).to(device)
-            inside = None if self._mask is None else [self._mask_of(tile) for tile in group]
+            inside = [self._mask_of(tile) for tile in group] if self._asks_inside else None
             outputs = self._passes(patches, inside, memory.batch)
             for place, tile in enumerate(group):
                 sums[(slice(None), slice(None), *tile)] += (outputs[:, place] * weight).to(where)
                 shares[tile] += share
             _keep_pace(queue, device)
+
+    @property
+    def _asks_inside(self):
+        """bool: whether it matters where in a tile something is seen: for tiles that may not be mirrored."""
+        return self._mask is not None and self._sparing and bool(self._flips)
 
     def _mask_of(self, tile):
         import torch
@@ -230,7 +235,7 @@ def first_plan(networks):
     if networks.device.type != "cuda":
         return Memory(True, 1)
     free, _ = torch.cuda.mem_get_info(networks.device)
-    width = max((p.shape[0] for name, p in networks.folds[0].named_parameters() if "stages.0" in name), default=32)
+    width = next(networks.folds[0].parameters()).shape[0]  # of the first and largest activations
     estimate = int(np.prod(networks.tile)) * (width * 10 + networks.channels + networks.heads) * 2
     return Memory(True, int(np.clip(free // 2 // estimate, 1, MOST_AT_ONCE)))
 
