@@ -338,8 +338,8 @@ class BreastSegLogic(ScriptedLoadableModuleLogic):
             Of mammograms, for models that look at regions around lesions: ``{"view": "LCC", "box": [x0, y0, x1, y1]}``
             or ``{"view": "LCC", "point": [x, y], "size_mm": 40}``, in pixel indices.
         **options
-            ``folds`` (such as ``[0, 2]``; all by default), ``shortcuts`` (look closely only where something is seen, on
-            by default), and the maps to make: ``probabilities``, ``disagreement``, ``entropy``; see
+            ``folds`` (such as ``[0, 2]``; all by default), ``shortcuts`` (look closely only where something is
+            seen, on by default), and the maps to make: ``probabilities``, ``disagreement``, ``entropy``; see
             `BreastSegLib.scene.runoptions.runOptions`.
 
         Returns
