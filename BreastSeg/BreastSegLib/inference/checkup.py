@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 
-from .client import PACKAGE_FOLDER, UNWANTED_VARIABLES
+from .child import PACKAGE_FOLDER, child_environment
 from .processtree import end_tree, start_options
 from .requirements import IMPORT_LIMIT_S, REPORT_FORMAT
 
@@ -51,7 +51,7 @@ class Checkup:
                 stdout=self._output,  # files and no pipes: nobody has to read while it runs
                 stderr=self._errors,
                 cwd=PACKAGE_FOLDER,  # Python imports from here first: not from where the user happens to be
-                env=_child_environment(os.environ if environment is None else environment),
+                env=child_environment(os.environ if environment is None else environment),
                 **start_options(),
             )
         except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
@@ -275,10 +275,3 @@ def _why_no_answer(code, said):
     if "SyntaxError" in said or said.startswith("ImportError: No module named"):
         return "It is a Python that is too old"
     return f"It is no working Python: it {how}" + (f" and said: {said}" if said else "")
-
-
-def _child_environment(environment):
-    result = {key: value for key, value in environment.items() if key not in UNWANTED_VARIABLES}
-    paths = [str(PACKAGE_FOLDER), *filter(None, result.get("PYTHONPATH", "").split(os.pathsep))]
-    result["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
-    return {**result, "PYTHONUTF8": "1"}

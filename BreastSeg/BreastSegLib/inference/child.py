@@ -1,11 +1,16 @@
 """A child process with a pipe each way, started and ended as the root of its own tree."""
 
+import os
 import subprocess
 import time
+from pathlib import Path
 
 from .linepipe import LinePipe, LineSink
 from .processtree import end_tree, start_options
 
+PACKAGE_FOLDER = Path(__file__).resolve().parents[2]
+# Set by the application for itself; in the child they would load the wrong libraries.
+UNWANTED_VARIABLES = ("ITK_AUTOLOAD_PATH", "PYTHONSTARTUP", "PYTHONINSPECT")
 CLOSED_PATIENCE_S = 1.0  # between the end of a child's output and its own end
 
 
@@ -111,3 +116,22 @@ class Child:
     @property
     def _behind_launcher(self):
         return self.real_pid not in (None, self.pid)
+
+
+def child_environment(environment, folder=PACKAGE_FOLDER):
+    """Return the environment of a Python child that finds this package in `folder` and speaks UTF-8 at once.
+
+    Parameters
+    ----------
+    environment : dict
+        Of the application.
+    folder : Path
+        Comes first in PYTHONPATH.
+    """
+    result = {key: value for key, value in environment.items() if key not in UNWANTED_VARIABLES}
+    paths = [str(folder), *filter(None, result.get("PYTHONPATH", "").split(os.pathsep))]
+    return result | {
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
+        "PYTHONUTF8": "1",
+        "PYTHONUNBUFFERED": "1",
+    }

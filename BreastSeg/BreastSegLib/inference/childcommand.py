@@ -8,8 +8,7 @@ import tempfile
 import time
 
 from ..errors import BreastSegError
-from .child import Child
-from .client import PACKAGE_FOLDER, UNWANTED_VARIABLES
+from .child import PACKAGE_FOLDER, Child, child_environment
 
 CANCEL_PATIENCE_S = 2.0
 AGAIN_S = 0.1
@@ -67,7 +66,7 @@ class ChildCommand:
         command = [self._python, "-u", "-m", "BreastSegLib", *self._arguments]
         try:
             # Python imports from the folder it is started in first: not from where the user happens to be.
-            self._child = Child(command, self._errors, PACKAGE_FOLDER, self._child_environment())
+            self._child = Child(command, self._errors, PACKAGE_FOLDER, child_environment(self._environment))
         except OSError as error:
             self._errors.close()
             raise BreastSegError(
@@ -135,12 +134,6 @@ class ChildCommand:
         self._child.end()
         self._errors.close()
         self._child = None
-
-    def _child_environment(self):
-        environment = {key: value for key, value in self._environment.items() if key not in UNWANTED_VARIABLES}
-        paths = [str(PACKAGE_FOLDER), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
-        environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
-        return environment | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
 
 
 def _interrupt(pid, platform=sys.platform):

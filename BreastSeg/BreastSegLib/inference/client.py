@@ -7,11 +7,10 @@ import logging
 import os
 import sys
 import time
-from pathlib import Path
 
 from ..errors import BreastSegError, Cancelled, WorkerDied
 from . import logfile
-from .child import Child
+from .child import PACKAGE_FOLDER, Child, child_environment
 from .messages import EVENTS, encode, error_event, to_exception
 from .privatefolder import PrivateFolder
 
@@ -20,9 +19,6 @@ CLOSE_PATIENCE_S = 1.0
 IDLE_S = 15 * 60.0
 LOG_NAME = logfile.NAME
 LOG_LINES = logfile.LINES
-PACKAGE_FOLDER = Path(__file__).resolve().parents[2]
-# Set by the application for itself; in the child they would load the wrong libraries.
-UNWANTED_VARIABLES = ("ITK_AUTOLOAD_PATH", "PYTHONSTARTUP", "PYTHONINSPECT")
 
 logger = logging.getLogger(__name__)
 
@@ -241,7 +237,8 @@ class WorkerClient:
             with open(self.folder / LOG_NAME, "ab") as log:
                 log.write(f"--- worker {self._starts}, {time.strftime('%Y-%m-%d %H:%M:%S')}\n".encode())
                 log.flush()
-                self._child = Child(self._command(), log, self.folder, self._child_environment())
+                environment = {**child_environment(self.environment, PACKAGE_FOLDER), "nnUNet_compile": "f"}
+                self._child = Child(self._command(), log, self.folder, environment)
         except OSError as error:
             own = error.filename in (None, self.python)
             raise BreastSegError(
@@ -264,13 +261,6 @@ class WorkerClient:
     def _command(self):
         command = [self.python, "-u", "-m", "BreastSegLib.inference.worker", "--folder", str(self.folder)]
         return [*command, "--lease", str(self._lease), "--idle", str(self.idle_s), "--own-tree"]
-
-    def _child_environment(self):
-        environment = {key: value for key, value in self.environment.items() if key not in UNWANTED_VARIABLES}
-        paths = [str(PACKAGE_FOLDER), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
-        environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
-        environment.update({"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", "nnUNet_compile": "f"})
-        return environment
 
     def _read_events(self):
         events = []

@@ -8,7 +8,7 @@ import tempfile
 import time
 
 from ..errors import BreastSegError
-from ..inference.client import PACKAGE_FOLDER, UNWANTED_VARIABLES
+from ..inference.child import PACKAGE_FOLDER, child_environment
 from ..inference.linepipe import LinePipe, LineSink
 from ..inference.processtree import end_tree, start_options
 
@@ -77,7 +77,7 @@ class BatchProcess:
                 stdout=subprocess.PIPE,
                 stderr=self._words,
                 bufsize=0,
-                env=self._child_environment(),
+                env=child_environment(self._environment, PACKAGE_FOLDER),
                 **start_options(),
             )
         except OSError as error:
@@ -150,9 +150,3 @@ class BatchProcess:
         self._lines.close()
         self._words.close()
         self.ended = True
-
-    def _child_environment(self):
-        environment = {key: value for key, value in self._environment.items() if key not in UNWANTED_VARIABLES}
-        paths = [str(PACKAGE_FOLDER), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
-        environment["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
-        return environment | {"PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}

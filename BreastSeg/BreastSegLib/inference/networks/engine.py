@@ -1,6 +1,5 @@
 """Loaded models and what they predict (worker side). torch and nnU-Net are imported inside the functions."""
 
-import os
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
@@ -87,9 +86,6 @@ class Engine:
         """
         steps = len(folds) + 1
         report("Loading model", 0, steps)
-        # Where other programs use the processor too, threads that wait busily for each other made small networks
-        # tens of times slower. torch reads this once, when it is imported.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         chosen = self._device(device)
         key = (str(model.folder), model.hash, tuple(folds), str(chosen))
         if key not in self._models:
