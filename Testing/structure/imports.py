@@ -4,7 +4,7 @@ import ast
 import sys
 from pathlib import Path
 
-FOUNDATION = ("errors", "volume", "files")
+FOUNDATION = ("errors", "volume", "files", "tables")
 APPLICATION = {"slicer", "vtk", "vtkmodules", "qt", "ctk", "PythonQt", "DICOMLib", "PySide6"}
 TORCH = {"torch", "torchvision", "nnunetv2"}
 THREADS = {"threading", "_thread", "multiprocessing", "concurrent", "asyncio"}
@@ -13,6 +13,7 @@ BUNDLED = {"numpy", "scipy", "SimpleITK", "pydicom", "highdicom", "slicer", "vtk
 OURS = {"BreastSegLib", "BreastSegTrainingLib"}
 
 _LOW = {"foundation", "exam", "recipe", "models", "measures", "samples", "reports", "inference", "executors"}
+_TRAINING = {"parallel", "cases", "checks", "quality", "dataset", "launch", "curves", "evaluation"}
 # Room → the rooms of the same package that it may import, besides itself.
 ARROWS = {
     "BreastSegLib": {
@@ -36,16 +37,19 @@ ARROWS = {
         "__init__": set(),
     },
     "BreastSegTrainingLib": {
+        "parallel": set(),
         "cases": set(),
-        "quality": {"cases"},
-        "dataset": {"cases"},
+        "checks": {"cases", "parallel"},
+        "quality": {"cases", "parallel"},
+        "dataset": {"cases", "checks", "parallel"},
         "trainers": set(),
         "launch": {"cases", "dataset"},
         "curves": set(),
         "evaluation": {"cases"},
-        "scene": {"cases", "quality", "dataset", "launch", "curves", "evaluation"},
-        "panel": {"cases", "quality", "dataset", "launch", "curves", "evaluation", "scene"},
-        "__main__": {"cases", "quality", "dataset", "launch", "curves", "evaluation"},
+        "commands": _TRAINING,
+        "scene": _TRAINING,
+        "panel": _TRAINING | {"scene"},
+        "__main__": {"commands"},
         "__init__": set(),
     },
 }

@@ -10,6 +10,7 @@ from .. import __version__
 from ..errors import BadInput
 from ..exam.dce import DceExam
 from ..exam.decisions import check_decisions
+from ..exam.mask_files import read_reference_mask
 from ..exam.reading import plain
 from ..exam.source import read
 from ..files import write_json
@@ -18,7 +19,6 @@ from ..recipe import load_recipe, prepare_cases, prepare_mask, regions_of_mask, 
 from ..reports.masks import write_mask
 from ..volume import Volume
 from .exam_arguments import add_exam, check_motion, exam_source
-from .mask_files import read_reference_mask
 from .progress import ProgressLine
 from .region_arguments import add_regions, any_region, asked_regions, only_view, regions_in, view_of
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from ..errors import BadInput
 from ..exam.dce import DceExam
+from ..exam.mask_files import read_reference_mask
 from ..recipe import regions_of_mask
-from .mask_files import read_reference_mask
 
 
 def add_regions(parser, view_help):

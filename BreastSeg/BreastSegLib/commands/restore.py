@@ -5,12 +5,12 @@ import sys
 import numpy as np
 
 from ..errors import BadInput
+from ..exam.mask_files import read_prepared_mask
 from ..files import read_json
 from ..recipe import restore
 from ..recipe.restore import FORMAT
 from ..reports.masks import check_mask_output, mask_format, write_mask
 from ..volume import Geometry
-from .mask_files import read_prepared_mask
 
 NOT_A_RECORD = "Give the CASE.record.json that 'prepare' wrote"
 

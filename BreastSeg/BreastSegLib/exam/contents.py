@@ -11,7 +11,7 @@ from .dynamic.derived import reason_to_leave_out
 from .dynamic.groups import split_series
 from .dynamic.scan import NO_DICOM, scan_headers
 from .examscan import ExamScan
-from .images import breastdm, naming
+from .images import breastdm, naming, picturestack
 from .images.files import describe_files, open_files, read_phases
 
 KINDS = ("folder", "dicom", "files", "channels", "views", "store")
@@ -84,7 +84,7 @@ def contents_of(source, report=None):
 
 def _folder(folder, findings, report):
     paths = files_of(folder)
-    named = naming.image_files(paths)
+    named = [*naming.image_files(paths), *(path for path in paths if path.lower().endswith(picturestack.LOSSY))]
     if len(named) == len(paths) or not _any_dicom(paths, named):
         found = _by_names(folder, paths, findings)
         if found is not None:
@@ -105,6 +105,10 @@ def _by_names(folder, paths, findings):
     triplet = breastdm.find_triplet(paths)
     if triplet is not None:
         scan, reader = breastdm.open_triplet(triplet, findings)
+        return Contents("files", scan, reader=reader)
+    stacks = picturestack.find_phases(folder, paths)
+    if stacks is not None:
+        scan, reader = picturestack.open_phases(stacks, findings, folder)
         return Contents("files", scan, reader=reader)
     volumes = naming.volume_files(paths)
     if volumes:

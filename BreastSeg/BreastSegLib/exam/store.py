@@ -10,6 +10,7 @@ from ..volume import Geometry, Volume
 from .dce import DceExam, Phase
 
 FORMAT = "breastseg-exam-1"
+DESCRIPTION = "exam.json"
 
 
 def save_exam(exam, folder):
@@ -37,7 +38,7 @@ def save_description(folder, phases, geometry, notes=(), spacing_known=True):
         "notes": list(notes),
         "spacing_known": spacing_known,
     }
-    write_json(Path(folder) / "exam.json", record, overwrite=True)
+    write_json(Path(folder) / DESCRIPTION, record, overwrite=True)
 
 
 def load_exam(folder):
@@ -64,7 +65,7 @@ def load_description(folder):
     BadInput
         If the folder is not such an exam.
     """
-    path = Path(folder) / "exam.json"
+    path = Path(folder) / DESCRIPTION
     record = read_json(path)
     if not isinstance(record, dict) or record.get("format") != FORMAT:
         raise BadInput("This is not an exam written by this extension", path)
@@ -76,6 +77,13 @@ def load_description(folder):
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BadInput("The description of the exam is damaged", path, "Write the exam again") from error
+
+
+def is_store(folder):
+    """bool: whether a folder looks like one that `save_exam` or `mammograms.save_views` wrote."""
+    folder = Path(folder)
+    arrays = (folder / array_name(0), folder / "view_0000.npy")
+    return (folder / DESCRIPTION).is_file() and any(array.is_file() for array in arrays)
 
 
 def array_name(index):

@@ -6,6 +6,7 @@ import signal
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 from ..errors import BreastSegError
 from .child import PACKAGE_FOLDER, Child, child_environment
@@ -19,16 +20,20 @@ logger = logging.getLogger(__name__)
 
 
 class ChildCommand:
-    """One run of ``python -m BreastSegLib VERB … --events``, whose standard output is JSON lines.
+    """One run of ``python -m PACKAGE VERB … --events``, whose standard output is JSON lines.
 
     Parameters
     ----------
     arguments : sequence of str
-        What stands behind ``python -m BreastSegLib``, with absolute paths.
+        What stands behind ``python -m PACKAGE``, with absolute paths.
     python : str, optional
         Interpreter; the running one when not given.
     environment : dict, optional
         Environment of the child; the running one when not given. Slicer gives its start-up environment.
+    package : str
+        The package whose command line is run.
+    folder : str or Path, optional
+        Where that package lies; beside this one when not given. This package is found by the child as well.
 
     Notes
     -----
@@ -37,7 +42,8 @@ class ChildCommand:
     line that it writes.
     """
 
-    def __init__(self, arguments, python=None, environment=None):
+    def __init__(self, arguments, python=None, environment=None, package="BreastSegLib", folder=None):
+        self._package, self._folder = package, Path(folder or PACKAGE_FOLDER)
         self._arguments = [str(argument) for argument in arguments]
         self._python = str(python or sys.executable)
         self._environment = dict(os.environ if environment is None else environment)
@@ -63,10 +69,13 @@ class ChildCommand:
             If the interpreter cannot be started.
         """
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - it stays open as long as the child runs
-        command = [self._python, "-u", "-m", "BreastSegLib", *self._arguments]
+        command = [self._python, "-u", "-m", self._package, *self._arguments]
+        variables = child_environment(self._environment)
+        if self._folder != PACKAGE_FOLDER:
+            variables = child_environment(variables, self._folder)
         try:
             # Python imports from the folder it is started in first: not from where the user happens to be.
-            self._child = Child(command, self._errors, PACKAGE_FOLDER, child_environment(self._environment))
+            self._child = Child(command, self._errors, self._folder, variables)
         except OSError as error:
             self._errors.close()
             raise BreastSegError(

@@ -22,6 +22,8 @@ class BatchLock:
     ----------
     folder : str or Path
         Exists.
+    what : str
+        What works in it, for messages.
 
     Attributes
     ----------
@@ -34,8 +36,8 @@ class BatchLock:
         If another batch works in the folder, or one of another computer may.
     """
 
-    def __init__(self, folder):
-        self._path, self._by_system = Path(folder) / NAME, True
+    def __init__(self, folder, what="batch"):
+        self._path, self._by_system, self._what = Path(folder) / NAME, True, what
         try:
             self._handle = self._locked()
         except OSError as error:
@@ -87,8 +89,9 @@ class BatchLock:
             return None
         if owner["host"] != socket.gethostname():
             # Not every network drive passes locks on from one computer to the other.
+            article = "An" if self._what[0] in "aeiou" else "A"
             raise BadInput(
-                f"A batch of the computer {owner['host']} may be working in the output folder",
+                f"{article} {self._what} of the computer {owner['host']} may be working in the output folder",
                 self._path.parent,
                 f"If none is running there any more, delete the file {NAME}",
             )
@@ -99,7 +102,7 @@ class BatchLock:
     def _in_use(self, owner):
         who = f"process {owner['pid']} on {owner['host']}" if owner else "another process"
         return BadInput(
-            "Another batch is working in the output folder", f"{self._path.parent}, {who}", "Wait for its end"
+            f"Another {self._what} is working in the output folder", f"{self._path.parent}, {who}", "Wait for its end"
         )
 
     def _write(self):

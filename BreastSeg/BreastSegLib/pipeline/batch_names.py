@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from ..exam.cells import shortened
+
 LONGEST = 120  # bytes; with view, kind and ending a file name stays below what every file system takes
 KINDS = ("raw", "probabilities", "disagreement", "entropy", "run", "seg")
 FORBIDDEN = '<>:"/\\|?*'
@@ -67,9 +69,3 @@ def clashes(names):
                 index,
                 f"{shortened(name)} is what a view of the case {shortened(names[first[stem]])} would be called",
             )
-
-
-def shortened(text):
-    """Return a text as one line that fits a message."""
-    line = "".join(character if character.isprintable() else " " for character in text)
-    return line if len(line) <= 60 else line[:57] + "…"

@@ -43,18 +43,27 @@ def without_names(text, source):
     source : dict
         See `exam.source.read`.
     """
-    text = " ".join(str(text).split())
+    return texts_without_names([text], source)[0]
+
+
+def texts_without_names(texts, source):
+    """Return texts as `without_names` does; the exam's folder is looked through once for all of them."""
     folders = [source[key] for key in ("folder", "store") if key in source]
     files = [path for key in ("files", "views", "channels", "dicom") for path in source.get(key, ())]
+    names = {Path(path).name for path in files} | {name for folder in folders for name in _names_in(folder)}
+    names |= {Path(folder).name for folder in folders}
+    names = sorted((name for name in names if len(name) > 2), key=len, reverse=True)
+    return [_cleaned(" ".join(str(text).split()), folders, files, names) for text in texts]
+
+
+def _cleaned(text, folders, files, names):
     for number, path in enumerate(files, 1):
         text = text.replace(str(path), f"file {number}")
     for folder in folders:
         # What follows is a path within the exam, up to the end of the bracket or list that it stands in.
         text = re.sub(re.escape(str(folder)) + r"[/\\]?[^,;)]*", "the exam", text)
-    names = {Path(path).name for path in files} | {name for folder in folders for name in _names_in(folder)}
-    names |= {Path(folder).name for folder in folders}
-    for name in sorted(names, key=len, reverse=True):
-        if len(name) > 2 and name in text:
+    for name in names:
+        if name in text:
             text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "…", text)
     return _DATE.sub("…", text)
 

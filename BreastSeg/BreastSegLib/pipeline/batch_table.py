@@ -1,24 +1,21 @@
 """Which exams a batch segments: a table of cases, or a folder that holds one folder for each exam."""
 
-import csv
-import io
 import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import BadInput
-from ..exam.decisions import check_decisions
+from ..exam.cells import SOURCES, path_in, shortened, source_of
 from ..files import read_json
 from ..recipe import read_region
-from .batch_names import clashes, name_problem, shortened
+from ..tables import read_cells
+from .batch_names import clashes, name_problem
 
-SOURCES = {"exam": "folder", "phases": "files", "image": "views", "channels": "channels"}
 OTHERS = ("times", "regions", "choose")
 COLUMNS = ("case", *SOURCES, *OTHERS)
 ALIASES = {"images": "image", "time": "times", "region": "regions", "phase": "phases"}
 MOST_SHOWN = 20  # bad rows that are listed
-LARGEST = 64 * 1024 * 1024  # bytes; a table of cases comes nowhere near
 _NUMBERED = re.compile(r"(\d+)")
 
 
@@ -138,39 +135,14 @@ def _natural(name):
 
 def _cells(path):
     """Return (line of the header, column names, rows as (line, values), notes)."""
-    text = _text(path)
-    first, _, rest = text.partition("\n")
-    skipped = 0
-    told = re.fullmatch(r"sep=(.)", first.strip("\r"), re.IGNORECASE)  # Excel's own line
-    if told:
-        text, skipped = rest, 1
-    rows = []
-    stream = io.StringIO(text, newline="")
-    reader = csv.reader(stream, delimiter=told[1] if told else _separator(text), strict=True)
-    began = 1 + skipped
-    try:
-        for values in reader:
-            values = [value.strip() for value in values]
-            if any(values):
-                rows.append((began, values))
-            began = reader.line_num + 1 + skipped
-    except csv.Error as error:
-        raise BadInput(f"The table cannot be read: line {began}: {error}", path, "Save it as CSV again") from error
-    if not rows:
+    cells = read_cells(path)
+    if cells is None:
         raise BadInput("The table is empty", path, "Its first line names the columns: case, exam …")
-    header_line, header = rows[0]
-    columns = [ALIASES.get(name.casefold(), name.casefold()) for name in header]
+    columns = [ALIASES.get(name.casefold(), name.casefold()) for name in cells.header]
     _check_columns(columns, path)
-    unused = [name for name, column in zip(header, columns) if name and column not in COLUMNS]
+    unused = [name for name, column in zip(cells.header, columns) if name and column not in COLUMNS]
     notes = [f"Columns of the table that are not used: {', '.join(map(shortened, unused))}."] if unused else []
-    # Spreadsheet programs write separators behind the last value.
-    return header_line, columns, [(line, _trimmed(values, len(columns))) for line, values in rows[1:]], notes
-
-
-def _trimmed(values, count):
-    while len(values) > count and not values[-1]:
-        values = values[:-1]
-    return values
+    return cells.line, columns, cells.rows, notes
 
 
 def _check_columns(columns, path):
@@ -186,111 +158,26 @@ def _check_columns(columns, path):
         )
 
 
-def _text(path):
-    try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= LARGEST else b""
-    except OSError as error:
-        raise BadInput(f"The table cannot be read: {error.strerror}", path) from error
-    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise BadInput("The table is a spreadsheet file", path, "Save it as CSV: in Excel 'CSV UTF-8'")
-    if size > LARGEST or (b"\x00" in data and not data.startswith((b"\xff\xfe", b"\xfe\xff"))):
-        raise BadInput("The file is not a table", path, "Give a CSV file with the columns case, exam …")
-    for encoding in ("utf-16",) if data.startswith((b"\xff\xfe", b"\xfe\xff")) else ("utf-8-sig", "cp1252"):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        return text.replace("\r\n", "\n").replace("\r", "\n")
-    raise BadInput("The letters of the table cannot be read", path, "Save it as CSV UTF-8")
-
-
-def _separator(text):
-    """Return what separates the columns: the header tells, as no column name holds one."""
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    return max(",;\t", key=header.count)
-
-
 def _case(cells, base, line):
     """Return the case of one row and what is wrong with it."""
     name = cells.get("case", "")
     problems = [why] if (why := name_problem(name)) else []
-    kinds = [column for column in SOURCES if column in cells]
-    source, regions = {}, ()
-    if len(kinds) != 1:
-        filled = " and ".join(kinds) + " are both filled in" if kinds else "none of them is filled in"
-        problems.append(f"a row has one of {', '.join(SOURCES)}; {filled}")
-    else:
-        source, wrong = _source(kinds[0], cells[kinds[0]], base)
-        problems += wrong
-    given = {column: cells[column] for column in (*kinds, "times", "choose") if column in cells}
-    for column, read in (("times", _times), ("choose", _decisions), ("regions", lambda text: _regions(text, base))):
-        if column not in cells:
-            continue
+    source, wrong = source_of(cells, base)
+    problems += wrong
+    regions = ()
+    given = {column: cells[column] for column in (*SOURCES, "times", "choose") if column in cells}
+    if "regions" in cells:
         try:
-            value = read(cells[column])
+            regions = given["regions"] = _regions(cells["regions"], base)
         except BadInput as error:
-            problems.append(f"{column}: {error.line}")
-            continue
-        if column == "regions":
-            regions = given["regions"] = value
-        else:
-            source["times" if column == "times" else "decisions"] = value
+            problems.append(f"regions: {error.line}")
     if regions and "views" not in source and "folder" not in source:
         problems.append("regions are for mammograms")
     return BatchCase(name, source, tuple(regions), given, line), problems
 
 
-def _source(column, text, base):
-    if column == "exam":
-        folder = _path(text, base)
-        wrong = [] if folder.is_dir() else [f"exam: there is no folder {shortened(text)}"]
-        return {"folder": str(folder)}, wrong
-    texts = [part for part in (_bare(part) for part in text.split(";")) if part]
-    paths = [_path(part, base) for part in texts]
-    wrong = [f"{column}: there is no file {shortened(part)}" for part, path in zip(texts, paths) if not path.is_file()]
-    return {SOURCES[column]: [str(path) for path in paths]}, wrong or (
-        [] if paths else [f"{column}: no file is named"]
-    )
-
-
-def _bare(text):
-    """Return a path without the quotes that Windows puts around it when it is copied."""
-    text = text.strip()
-    return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'" else text
-
-
-def _path(text, base):
-    text = _bare(text)
-    try:
-        path = (base / text).absolute()
-        if os.sep == "/" and "\\" in text and not path.exists():  # a table from Windows
-            path = (base / text.replace("\\", "/")).absolute()
-        path.exists()
-    except (OSError, ValueError):  # a name that no system takes
-        return Path(base) / "no such file"
-    return path
-
-
-def _times(text):
-    parts = [part.strip() for part in text.split(";")]
-    if len(parts) > 1:
-        parts = [part.replace(",", ".") for part in parts]
-    try:
-        return [float(part) for part in parts]
-    except ValueError as error:
-        raise BadInput("Times are seconds with ; between them, such as 0;90;180", shortened(text)) from error
-
-
-def _decisions(text):
-    parts = [part.strip() for part in text.split(";") if part.strip()]
-    if any("=" not in part for part in parts):
-        raise BadInput("A choice is written NAME=VALUE, several with ; between them", shortened(text))
-    return check_decisions({name.strip(): value for name, value in (part.split("=", 1) for part in parts)})
-
-
 def _regions(text, base):
-    record = read_json(_path(text, base))
+    record = read_json(path_in(text, base))
     rows = record.get("regions") if isinstance(record, dict) and "regions" in record else record
     rows = [rows] if isinstance(rows, dict) else rows
     if not isinstance(rows, list) or not rows:

@@ -8,7 +8,7 @@ from pathlib import Path
 import slicer
 
 from ..inference.client import WorkerClient
-from . import examflow, previewflow
+from . import arrangedstore, examflow, previewflow
 
 
 class Session:
@@ -66,6 +66,10 @@ class Session:
         """Return the turns of `previewflow.prepareExam` for a loaded exam."""
         client = self._worker()
         return previewflow.prepareExam(client, exam, client.folder, report, **options)
+
+    def arrangeExam(self, exam, folder, report):
+        """Return the turns of `arrangedstore.arrange`: the exam's phases as arrays in `folder`, as the user sees them."""
+        return arrangedstore.arrange(self._worker(), exam, folder, report)
 
     def forgetExam(self, exam):
         """Delete the arrays of an exam; its nodes stay, and it is read from them when it is needed again."""

@@ -1,6 +1,18 @@
-"""Labelled cases: the case table and the dataset layouts that fill it."""
+"""Labelled cases: the case table, the masks of its cases, and the dataset layouts that fill it."""
 
-from .layouts import LAYOUTS, Pairing, from_folder
-from .table import COLUMNS, Case, CaseTable, unused_id
+from .case import Case
+from .columns import Column, all_columns, columns_of, known_name, read_number
+from .table import CaseTable, Problem, unused_name, update_file
 
-__all__ = ["COLUMNS", "LAYOUTS", "Case", "CaseTable", "Pairing", "from_folder", "unused_id"]
+__all__ = [
+    "Case",
+    "CaseTable",
+    "Column",
+    "Problem",
+    "all_columns",
+    "columns_of",
+    "known_name",
+    "read_number",
+    "unused_name",
+    "update_file",
+]

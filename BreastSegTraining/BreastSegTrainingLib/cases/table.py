@@ -1,94 +1,64 @@
 """The case table: one labelled case a row, kept as one CSV file that a spreadsheet program can edit."""
 
 import csv
-import io
-import re
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from BreastSegLib.errors import BadInput
+from BreastSegLib.exam.cells import SOURCES, bare, path_in, paths_in, source_of
 from BreastSegLib.files import whole_file
+from BreastSegLib.tables import read_cells
 
-COLUMNS = ("case_id", "patient_id", "exam_path", "mask_path", "centre", "notes")
-REQUIRED = COLUMNS[:4]
-# Case names become file names of the training set on every system.
-_CASE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+from .case import Case
+from .columns import all_columns, known_name
+
+PATHS = (*SOURCES, "mask")
 
 
 @dataclass(frozen=True)
-class Case:
-    """An exam with its reference mask.
+class Problem:
+    """What is wrong with a row.
 
     Parameters
     ----------
-    case_id : str
-        Unique name; letters, digits, dot, underscore and hyphen only.
-    patient_id : str
-        Which woman it is; all cases of one patient stay on one side of every split.
-    exam_path : str
-        Folder or file of the exam, relative to the table's folder or absolute.
-    mask_path : str
-        File of the reference mask, likewise.
-    centre : str
-        Where it was acquired; empty when unknown.
-    notes : str
-        Free text.
-    more : dict
-        Further columns (BI-RADS, density, age …), kept as they are.
-
-    Raises
-    ------
-    BadInput
-        If a required value is empty or the case id has other characters.
+    index : int
+        Place of the case in the table, from 0.
+    case : Case
+    text : str
+        A part of a sentence.
     """
 
-    case_id: str
-    patient_id: str
-    exam_path: str
-    mask_path: str
-    centre: str = ""
-    notes: str = ""
-    more: dict = field(default_factory=dict)
+    index: int
+    case: Case
+    text: str
 
-    def __post_init__(self):
-        for name in COLUMNS:
-            object.__setattr__(self, name, str(getattr(self, name)).strip())
-        for name in REQUIRED:
-            if not getattr(self, name):
-                raise BadInput(f"The column {name} is empty", self.case_id and f"case {self.case_id}", "Fill it in")
-        if not _CASE_ID.fullmatch(self.case_id):
-            raise BadInput(
-                "The case id has characters that file names cannot have everywhere",
-                self.case_id,
-                "Use letters a-z, digits, dot, underscore and hyphen",
-            )
-
-    def value(self, column):
-        """Return the text of a column ('' when the case has none)."""
-        return getattr(self, column) if column in COLUMNS else self.more.get(column, "")
+    @property
+    def line(self):
+        """str: the problem with the place of the row, for people."""
+        where = f"line {self.case.line}" if self.case.line else f"row {self.index + 1}"
+        return f"{where} ({self.case.name or 'no name'}): {self.text}"
 
 
 class CaseTable:
-    """Labelled cases in order, each id once.
+    """Labelled cases in order.
+
+    A row that is wrong is kept, so that nothing that a person typed is lost; `problems` tells what is wrong with it.
 
     Parameters
     ----------
     cases : iterable of Case
-        The rows.
-    folder : str or Path, optional
+    folder : str or Path
         Folder that relative paths start from; that of the CSV file once the table was read or written.
-
-    Raises
-    ------
-    BadInput
-        If a case id occurs twice.
+    columns : iterable of str
+        Columns of the file in its order; those that cases have besides come after them.
+    notes : iterable of str
+        What is worth saying about the file that it was read from.
     """
 
-    def __init__(self, cases=(), folder="."):
-        self.cases = []
-        self.folder = Path(folder)
-        for case in cases:
-            self.add(case)
+    def __init__(self, cases=(), folder=".", columns=(), notes=()):
+        self.cases, self.folder, self.notes = list(cases), Path(folder), tuple(notes)
+        self._columns = tuple(columns)
 
     def __len__(self):
         return len(self.cases)
@@ -98,88 +68,140 @@ class CaseTable:
 
     @property
     def columns(self):
-        """tuple of str: the fixed columns, then the further ones in the order in which they first occur."""
-        return COLUMNS + tuple(dict.fromkeys(name for case in self.cases for name in case.more))
+        """tuple of str: the file's columns in its order, then known ones that cases have, then others."""
+        have = dict.fromkeys(name for case in self.cases for name in case.values)
+        known = [name for name in all_columns() if name in have]
+        return tuple(dict.fromkeys([*self._columns, *known, *have]))
 
-    def add(self, case):
-        """Append a case.
+    @property
+    def patients(self):
+        """int: how many patients there are."""
+        return len({case.patient for case in self.cases})
+
+    def index_of(self, name):
+        """Return the place of the case called `name`.
 
         Raises
         ------
         BadInput
-            If its id is there already. Case does not count, because some file systems do not tell it apart either.
+            If there is none.
         """
-        if any(case.case_id.lower() == other.case_id.lower() for other in self.cases):
-            raise BadInput(f"The case id {case.case_id} occurs twice", "", "Give every case an id of its own")
-        self.cases.append(case)
+        for index, case in enumerate(self.cases):
+            if case.name == name:
+                return index
+        raise BadInput(f"The table has no case {name!r}")
 
-    def remove(self, index):
-        """Remove the case at a position, counted from 0."""
-        del self.cases[index]
+    def replace(self, cases):
+        """Return a table with other cases, of the same folder and columns."""
+        return CaseTable(cases, self.folder, self._columns, self.notes)
 
-    def resolve(self, path):
+    def path(self, text):
         """Return a path of the table as it lies on this machine."""
-        return self.folder / path
+        return path_in(text, self.folder)
+
+    def source(self, case):
+        """Return the source of a case's exam, for `BreastSegLib.exam.source.read`.
+
+        Raises
+        ------
+        BadInput
+            If the row does not name one that exists.
+        """
+        source, problems = source_of(
+            {column: case.get(column) for column in (*SOURCES, "times", "choose")}, self.folder
+        )
+        if problems:
+            raise BadInput(problems[0].capitalize(), f"case {case.name}", "Correct the row")
+        return source
+
+    def mask_paths(self, case):
+        """Return the absolute paths of a case's mask files."""
+        return paths_in(case.get("mask"), self.folder)
+
+    def problems(self):
+        """Return a `Problem` for each thing that is wrong with a row by itself or among the others."""
+        names = Counter(case.name.casefold() for case in self.cases)
+        found = []
+        for index, case in enumerate(self.cases):
+            texts = case.problems()
+            if case.name and names[case.name.casefold()] > 1:
+                texts.append(f"the case name {case.name} is used {names[case.name.casefold()]} times")
+            found += [Problem(index, case, text) for text in texts]
+        return found
 
     def missing_files(self):
-        """Return a sentence for each exam or mask that is not on this machine, with the row of the spreadsheet."""
-        return [
-            f"Row {number}: the {name} of {case.case_id} does not exist: {self.resolve(path)}"
-            for number, case in enumerate(self.cases, start=2)
-            for name, path in (("exam", case.exam_path), ("mask", case.mask_path))
-            if not self.resolve(path).exists()
-        ]
+        """Return a `Problem` for each exam or mask that is not on this machine."""
+        found = []
+        for index, case in enumerate(self.cases):
+            for column in PATHS:
+                for path in paths_in(case.get(column), self.folder) if case.get(column) else ():
+                    if not path.exists():
+                        found.append(Problem(index, case, f"the {column} does not exist: {path}"))
+        return found
+
+    def relocated(self, old, new):
+        """Return the table with every path that begins with `old` beginning with `new` instead, and how many did.
+
+        Parameters
+        ----------
+        old, new : str
+            Folders as the table writes them, with ``/`` or ``\\``; whole folder names are compared.
+        """
+        old, new = _slashes(old).rstrip("/"), _slashes(new).rstrip("/")
+        if not old:
+            raise BadInput("The folder to look for is empty", hint="Give the folder that the paths begin with now")
+        count, cases = 0, []
+        for case in self.cases:
+            changes = {}
+            for column in PATHS:
+                parts = [_slashes(bare(part)) for part in case.parts(column)]
+                moved = [new + part[len(old) :] if _begins(part, old) else part for part in parts]
+                if moved != parts:
+                    changes[column] = ";".join(moved)
+                    count += 1
+            cases.append(case.changed(**changes) if changes else case)
+        return self.replace(cases), count
 
     @classmethod
     def read(cls, path):
-        """Return the table in a CSV file (UTF-8; comma or semicolon between the columns).
+        """Return the table in a CSV file.
+
+        Any separator, encoding and order of columns; headings that other people use are understood
+        (``patient_id``, ``mask_path`` …).
 
         Raises
         ------
         BadInput
-            If the file cannot be used; the row is named, counted as a spreadsheet program does (the header is row 1).
+            If the file cannot be read, or no column says what the cases, patients and exams are.
         """
         path = Path(path)
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except FileNotFoundError as error:
-            raise BadInput("The case table does not exist", path, "Check the name") from error
-        except OSError as error:
-            raise BadInput(f"The case table cannot be read: {error.strerror}", path) from error
-        except UnicodeDecodeError as error:
-            raise BadInput(
-                "The case table is not UTF-8 text", path, 'Save it from the spreadsheet as "CSV UTF-8"'
-            ) from error
-        header = text.split("\n", 1)[0]
-        delimiter = ";" if header.count(";") > header.count(",") else ","
-        table = cls(folder=path.parent)
-        try:
-            rows = [
-                (number, row)
-                for number, row in enumerate(csv.reader(io.StringIO(text), delimiter=delimiter, strict=True), 1)
-                if any(value.strip() for value in row)
-            ]
-        except csv.Error as error:
-            raise BadInput(f"The case table is not valid CSV: {error}", path) from error
-        names = [name.strip() for name in rows[0][1]] if rows else []
-        missing = [name for name in REQUIRED if name not in names]
-        if missing:
-            raise BadInput(
-                f"The case table has no column {', '.join(missing)}",
-                f"{path}, row 1",
-                f"The first row names the columns: {', '.join(COLUMNS)}",
-            )
-        if len(set(names)) != len(names):
-            raise BadInput("A column name occurs twice", f"{path}, row 1", "Give every column a name of its own")
-        for number, row in rows[1:]:
-            try:
-                table.add(_case(names, row))
-            except BadInput as error:
-                raise BadInput(error.what, f"{path}, row {number}", error.hint) from error
-        return table
+        if not path.exists():
+            raise BadInput("The case table does not exist", path, "Check the name")
+        cells = read_cells(path)
+        if cells is None:
+            raise BadInput("The case table is empty", path, "Its first line names the columns: case, patient …")
+        names = [known_name(text) or text or f"column {place}" for place, text in enumerate(cells.header, 1)]
+        _check_header(names, path)
+        cases = []
+        for line, values in cells.rows:
+            texts = {name: value for name, value in zip(names, values) if name and value}
+            cases.append(Case(texts, line, tuple(values[len(names) :])))
+        renamed = [f"{text} is {name}" for text, name in zip(cells.header, names) if text != name and text]
+        notes = [f"Columns that were understood: {', '.join(renamed)}."] if renamed else []
+        # A column without a name is kept where something stands in it.
+        filled = {name for case in cases for name in case.values}
+        columns = [name for name, text in zip(names, cells.header) if text or name in filled]
+        return cls(cases, path.parent, columns, notes)
 
     def write(self, path, overwrite=False):
-        """Write the table as CSV, whole or not at all; relative paths are rewritten to start from the new folder.
+        """Write the table as CSV (UTF-8, comma), whole or not at all.
+
+        Relative paths are rewritten to start from the new folder.
+
+        Returns
+        -------
+        CaseTable
+            The table as it was written.
 
         Raises
         ------
@@ -187,40 +209,90 @@ class CaseTable:
             If the file exists and may not be replaced, or cannot be written.
         """
         path = Path(path)
-        moved = [self._seen_from(path.parent, case) for case in self.cases]
-        with whole_file(path, overwrite) as temporary, open(temporary, "w", encoding="utf-8", newline="") as stream:
+        table = self.moved(path.parent)
+        # A byte order mark tells Excel that the file is UTF-8.
+        with (
+            whole_file(path, overwrite) as temporary,
+            open(temporary, "w", encoding="utf-8-sig", newline="") as stream,
+        ):
             writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(self.columns)
-            writer.writerows([case.value(name) for name in self.columns] for case in moved)
-        self.cases, self.folder = moved, path.parent
+            columns = table.columns
+            writer.writerow(columns)
+            writer.writerows([*(case.get(name) for name in columns), *case.surplus] for case in table.cases)
+        return table
 
-    def _seen_from(self, folder, case):
-        if folder.resolve() == self.folder.resolve():
-            return case
-        paths = (_relative(self.resolve(p), folder) for p in (case.exam_path, case.mask_path))
-        return Case(case.case_id, case.patient_id, *paths, case.centre, case.notes, case.more)
+    def moved(self, folder):
+        """Return the table with its relative paths starting from another folder."""
+        if Path(folder).absolute() == self.folder.absolute():
+            return self
+        cases = [
+            case.changed(
+                **{
+                    column: ";".join(_relative(path, folder) for path in paths_in(case.get(column), self.folder))
+                    for column in PATHS
+                    if case.get(column)
+                }
+            )
+            for case in self.cases
+        ]
+        return CaseTable(cases, folder, self._columns, self.notes)
 
 
-def unused_id(taken, stem="case"):
-    """Return the first of ``case_001``, ``case_002`` … that is not in `taken` (a set of lower-case ids)."""
+def update_file(path, changes):
+    """Write values into the rows of a table's file, and nothing else.
+
+    The file is read again first, so that what a person has edited in the meantime is kept.
+
+    Parameters
+    ----------
+    path : str or Path
+    changes : dict of str to dict
+        By case name: values by column; None empties one. Cases that the file no longer has are left out.
+
+    Returns
+    -------
+    CaseTable
+        The table as it was written.
+
+    Raises
+    ------
+    BadInput
+        If the file cannot be read or written.
+    """
+    table = CaseTable.read(path)
+    cases = [case.changed(**changes[case.name]) if case.name in changes else case for case in table]
+    return table.replace(cases).write(path, overwrite=True)
+
+
+def unused_name(taken, stem="case"):
+    """Return the first of ``case_001``, ``case_002`` … that is not in `taken` (a set of lower-case names)."""
     return next(name for name in (f"{stem}_{k:03d}" for k in range(1, len(taken) + 2)) if name not in taken)
 
 
-def _case(names, row):
-    if len(row) > len(names) and any(value.strip() for value in row[len(names) :]):
+def _check_header(names, path):
+    missing = [column.name for column in all_columns().values() if column.required and column.name not in names]
+    if missing:
         raise BadInput(
-            f"The row has {len(row)} values for {len(names)} columns",
-            "",
-            "Put values that contain the separator in double quotes",
+            f"The case table has no column {', '.join(missing)}",
+            path,
+            "The first line names the columns: case, patient, exam, mask …",
         )
-    values = dict(zip(names, (value.strip() for value in row)))
-    return Case(
-        *(values.get(name, "") for name in COLUMNS),
-        {name: values.get(name, "") for name in names if name and name not in COLUMNS},
-    )
+    if not set(names) & set(SOURCES):
+        raise BadInput("No column of the case table says where the exams are", path, "Add exam, phases or image")
+    double = next((name for name in names if name and names.count(name) > 1), None)
+    if double is not None:
+        raise BadInput(f"Two columns of the case table are called {double}", path, "Rename one of them")
+
+
+def _slashes(text):
+    return text.replace("\\", "/")
+
+
+def _begins(path, folder):
+    return path == folder or path.startswith(folder + "/")
 
 
 def _relative(path, folder):
-    """Return `path` relative to `folder` when it lies in it, else absolute; forward slashes on every system."""
-    path, folder = path.resolve(), folder.resolve()
+    """Return a path relative to `folder` when it lies in it, else absolute; forward slashes on every system."""
+    path, folder = Path(path).absolute(), Path(folder).absolute()
     return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()

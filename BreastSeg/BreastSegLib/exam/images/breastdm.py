@@ -66,7 +66,7 @@ def open_triplet(triplet, findings):
         raise BadInput(f"The arrays of the BreastDM case have different sizes: {sizes}", Path(triplet["pre"]).parent)
     axis = _slice_axis(next(iter(shapes)), Path(triplet["pre"]).parent)
     shape = np.moveaxis(arrays["pre"], axis, 0).shape
-    spacing = _spacing(findings)
+    spacing = given_spacing(findings)
     geometry = Geometry(shape, spacing or UNKNOWN)
     check_size(geometry, Path(triplet["pre"]).parent)
     evidence = "order: file name; role: file name"
@@ -92,6 +92,17 @@ def open_triplet(triplet, findings):
     return scan, reader
 
 
+def slices_first(array, where):
+    """Return an array with the axis along which the slices lie first, told by the shape.
+
+    Raises
+    ------
+    BadInput
+        If the shape does not tell it.
+    """
+    return np.moveaxis(array, _slice_axis(array.shape, where), 0)
+
+
 def _open(path):
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -115,7 +126,14 @@ def _slice_axis(shape, where):
     return shortest
 
 
-def _spacing(findings):
+def given_spacing(findings):
+    """Return the voxel size (x, y, z) in mm that the user gave as ``spacing``, None when none was given.
+
+    Raises
+    ------
+    BadInput
+        If it is not three lengths.
+    """
     text = findings.decided("spacing")
     if text is None:
         return None

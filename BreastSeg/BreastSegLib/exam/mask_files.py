@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import BadInput
-from ..exam.dicom.pixels import plain_path
-from ..exam.images.nifti import check_whole
-from ..exam.mammograms.opening import kind_of
-from ..exam.mammograms.pictures import read_picture
 from ..volume import Geometry, Volume, geometry_of
+from .dicom.pixels import plain_path
+from .images.nifti import check_whole
+from .mammograms.opening import kind_of
+from .mammograms.pictures import read_picture
 
 IMAGES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
 PICTURES = (".png", ".tif", ".tiff")

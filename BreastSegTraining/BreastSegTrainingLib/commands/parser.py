@@ -1,0 +1,57 @@
+"""Arguments, exit codes and the one-line errors that all verbs share."""
+
+import argparse
+import sys
+import traceback
+
+from BreastSegLib import __version__
+from BreastSegLib.errors import BreastSegError, Cancelled
+
+from . import cases, relocate
+
+VERBS = (cases, relocate)
+EXIT_DONE, EXIT_BAD_INPUT, EXIT_CANCELLED = 0, 2, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command in one line."""
+
+    def error(self, message):
+        """End with status 2 and one line."""
+        self.exit(EXIT_BAD_INPUT, f"{message[:1].upper()}{message[1:]}. See {self.prog} --help.\n")
+
+
+def build_parser():
+    """Return the parser with every verb's arguments."""
+    parser = Parser(
+        prog="python -m BreastSegTrainingLib",
+        description="From labelled breast exams to lesion models. For research use only.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=Parser)
+    for verb in VERBS:
+        verb.add_arguments(verbs)
+    return parser
+
+
+def run(arguments):
+    """Run one command and return its exit code: 0 done, 1 some cases failed, 2 bad input, 130 cancelled.
+
+    Parameters
+    ----------
+    arguments : list of str
+        Without the program's name.
+    """
+    debug = "--debug" in arguments
+    options = build_parser().parse_args([argument for argument in arguments if argument != "--debug"])
+    try:
+        return options.function(options) or EXIT_DONE
+    except (Cancelled, KeyboardInterrupt):
+        sys.stderr.write("Cancelled; what was finished is kept, nothing else was written.\n")
+        return EXIT_CANCELLED
+    except BreastSegError as error:
+        if debug:
+            traceback.print_exc()
+        sys.stderr.write(f"Error: {error.line}\n")
+        return EXIT_BAD_INPUT
