@@ -1,195 +1,233 @@
-"""The Slicer door of BreastSegTraining: module, widget, logic and self test."""
+"""BreastSegTraining: the Slicer door. What happens behind it is in BreastSegTrainingLib."""
 
 import os
+import sys
 import tempfile
+import time
 
-import qt
 import slicer
+import vtk
 from slicer.i18n import tr as _
 from slicer.i18n import translate
+from slicer.parameterNodeWrapper import parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
     ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
+from slicer.util import VTKObservationMixin
+
+PATIENCE_S = 180.0
 
 
 class BreastSegTraining(ScriptedLoadableModule):
-    """What the application shows of the module before it is opened."""
+    """The module as Slicer lists it."""
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("BreastSeg Training")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         self.parent.dependencies = []
-        self.parent.contributors = ["SlicerBreastSeg developers"]
+        self.parent.contributors = ["SlicerBreastSeg contributors"]
         self.parent.helpText = _(
-            "Keeps the table of labelled breast exams that lesion models are trained from. "
-            "For research use only, not a medical device."
+            "From labelled breast exams to a dataset that lesion models are trained from: a table of cases, checks with "
+            "fixes, image quality, selection rules, and the nnU-Net dataset. "
+            "For research only; not a medical device, not for diagnosis or treatment."
         )
-        self.parent.acknowledgementText = _("Training is built on nnU-Net v2 (Isensee et al., Nature Methods 2021).")
+        self.parent.acknowledgementText = _("Built on nnU-Net (Isensee et al., Nature Methods 2021) and 3D Slicer.")
 
 
-class BreastSegTrainingWidget(ScriptedLoadableModuleWidget):
-    """The panel: a table of labelled cases with its buttons."""
+@parameterNodeWrapper
+class BreastSegTrainingParameterNode:
+    """What the panel keeps in the scene.
+
+    tablePath, columns, layout - the case table, the columns that are shown (JSON), the layout of the last dataset.
+    checkRecipe - the recipe that the check looks at.
+    rules - the selection rules as text.
+    recipe, datasetNumber, datasetName, outputFolder - what the dataset is, and where it goes.
+    testShare, folds, stratify, seed - how it is divided; stratify is a list with blanks between.
+    namesPrefix, keyFile, workers, licence, reference, verify - the rest of step 3.
+    loadedCase, segmentation, phases - the case in the scene, its mask and its images.
+    """
+
+    tablePath: str = ""
+    columns: str = ""
+    layout: str = "folder"
+    checkRecipe: str = ""
+    rules: str = ""
+    recipe: str = ""
+    datasetNumber: int = 101
+    datasetName: str = ""
+    outputFolder: str = ""
+    testShare: float = 0.2
+    folds: int = 5
+    stratify: str = ""
+    seed: int = 1
+    namesPrefix: str = ""
+    keyFile: str = ""
+    workers: int = 0
+    licence: str = ""
+    reference: str = ""
+    verify: bool = False
+    loadedCase: str = ""
+    segmentation: slicer.vtkMRMLSegmentationNode
+    phases: list[slicer.vtkMRMLScalarVolumeNode]
+
+
+class BreastSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The module panel's frame: loads the .ui file and follows the scene. The panel is `BreastSegTrainingLib.panel`."""
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
         self.logic = None
-        self.view = None
+        self.panel = None
+        self._parameterNode = None
+        self._parameterNodeGuiTag = None
 
     def setup(self):
-        """Build the panel from the .ui file; called once, when the module is first opened."""
-        ScriptedLoadableModuleWidget.setup(self)
-        from BreastSegTrainingLib.panel import CaseTableView
+        """Build the panel when the module is opened for the first time."""
+        from BreastSegTrainingLib.panel.trainingpanel import TrainingPanel
 
+        ScriptedLoadableModuleWidget.setup(self)
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/BreastSegTraining.ui"))
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
-
         self.logic = BreastSegTrainingLogic()
-        self.view = CaseTableView(self.ui.caseTableWidget)
-        self.ui.loadButton.connect("clicked(bool)", self.onLoad)
-        self.ui.saveButton.connect("clicked(bool)", self.onSave)
-        self.ui.addButton.connect("clicked(bool)", self.onAdd)
-        self.ui.removeButton.connect("clicked(bool)", self.onRemove)
-        self.ui.caseTableWidget.connect("itemSelectionChanged()", self.updateButtons)
-        self.ui.caseTableWidget.connect("itemChanged(QTableWidgetItem*)", self.onEdited)
-        self.showTable()
+        self.panel = TrainingPanel(self.ui, uiWidget, self.logic.session)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
+        self.initializeParameterNode()
 
-    def onLoad(self, _checked=False):
-        """Ask for a CSV file and show it."""
-        path = qt.QFileDialog.getOpenFileName(
-            slicer.util.mainWindow(), _("Load case table"), str(self.logic.table.folder), _("Case table (*.csv)")
-        )
-        if path:
-            self.load(path)
+    def cleanup(self):
+        """Called when the application closes or the module is reloaded: what runs ends, nothing temporary stays."""
+        self.setParameterNode(None)
+        self.removeObservers()
+        if self.panel is not None:
+            self.panel.close()
 
-    def load(self, path):
-        """Show the table of a CSV file; returns whether that worked (the reason stands below the table)."""
-        if not self._tried(lambda: self.logic.load(path)):
-            return False
-        self.showTable()
-        return True
+    def enter(self):
+        """Called each time the user opens this module."""
+        self.initializeParameterNode()
 
-    def onSave(self, _checked=False):
-        """Ask for a file name and save."""
-        path = qt.QFileDialog.getSaveFileName(
-            slicer.util.mainWindow(), _("Save case table"), self.logic.suggestedPath(), _("Case table (*.csv)")
-        )
-        if path:
-            self.save(path)
+    def exit(self):
+        """Called each time the user opens another module. What is being done goes on."""
+        if self.panel is None or not self.panel.working:
+            self.setParameterNode(None)
 
-    def save(self, path):
-        """Save what stands in the panel, replacing the file; returns whether that worked."""
-        if not self._tried(lambda: self.logic.save(self.view.read(self.logic.table.folder), path)):
-            return False
-        self.showTable()
-        self.say(_("Saved {count} cases to {path}.").format(count=len(self.logic.table), path=path))
-        return True
+    def onReload(self):
+        """Reload the library too, not only this file."""
+        if self.panel is not None:
+            self.panel.close()
+        for name in [name for name in sys.modules if name.partition(".")[0] == "BreastSegTrainingLib"]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
 
-    def onAdd(self, _checked=False):
-        """Add a row to fill in."""
-        self.view.addRow()
-        self.say(_("Fill in patient, exam and mask of the new row; paths start from the folder of the table."))
+    def onSceneStartClose(self, caller, event):
+        """The scene is about to be emptied: forget the loaded case. The table stays open."""
+        self.setParameterNode(None)
+        self.panel.reset()
 
-    def onRemove(self, _checked=False):
-        """Remove the row with the cursor."""
-        self.view.removeRow(self.view.selectedRow())
-        self.updateButtons()
-        self.say(_("The row is removed from the table; the files stay where they are."))
+    def onSceneEndClose(self, caller, event):
+        """The scene is empty: begin anew."""
+        self.initializeParameterNode()
 
-    def onEdited(self, _item=None):
-        """Clear the last message: it may no longer be true."""
-        self.say("")
-        self.updateButtons()
+    def onSceneEndImport(self, caller, event):
+        """A scene was loaded: show what it keeps."""
+        if self._parameterNode is not None:
+            self.initializeParameterNode()
 
-    def updateButtons(self):
-        """Enable what can be done now; the tooltips say why something cannot."""
-        rows = self.view.rowCount()
-        self.ui.removeButton.enabled = self.view.selectedRow() >= 0
-        self.ui.removeButton.toolTip = (
-            _("Remove the selected row") if self.view.selectedRow() >= 0 else _("Select a row to remove it")
-        )
-        self.ui.saveButton.enabled = rows > 0
-        self.ui.saveButton.toolTip = _("Save the table as CSV") if rows else _("Add or load cases first")
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeRemoved(self, caller, event, node):
+        """The loaded case may be gone."""
+        if slicer.mrmlScene.IsClosing() or slicer.mrmlScene.IsImporting():
+            return
+        if any(node.IsA(f"vtkMRML{kind}Node") for kind in ("Volume", "Segmentation")):
+            self.panel.refresh()
 
-    def showTable(self):
-        """Show the logic's table and what is wrong with it."""
-        self.view.show(self.logic.table)
-        self.updateButtons()
-        self.say(self.logic.summary())
+    def initializeParameterNode(self):
+        """Make sure that there is a parameter node, and show what it holds."""
+        self.setParameterNode(self.logic.getParameterNode())
 
-    def say(self, text):
-        """Show a line below the table."""
-        self.ui.statusLabel.text = text
-
-    def _tried(self, action):
-        from BreastSegLib.errors import BreastSegError
-
-        try:
-            action()
-        except BreastSegError as error:
-            self.say(error.line)
-            return False
-        return True
+    def setParameterNode(self, parameterNode):
+        """Connect another parameter node to the panel, or none."""
+        if self._parameterNode is not None:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+        self._parameterNode = parameterNode
+        if parameterNode is not None:
+            self._parameterNodeGuiTag = parameterNode.connectGui(self.ui)
+        if self.panel is not None:
+            self.panel.setParameterNode(parameterNode)
 
 
 class BreastSegTrainingLogic(ScriptedLoadableModuleLogic):
-    """The case table in memory; scripts may use it without a panel."""
+    """For scripts. All that the panel's buttons do, the command line does too::
 
-    def __init__(self):
-        ScriptedLoadableModuleLogic.__init__(self)
-        from BreastSegTrainingLib.cases import CaseTable
+    from BreastSegTraining import BreastSegTrainingLogic
+    logic = BreastSegTrainingLogic()
+    result = logic.run("check", "/data/cases.csv", "--recipe", "mama-mia-first-post")
+    print(result["ok"], result["refused"])
+    """
 
-        self.table = CaseTable()
-        self.path = ""
+    def __init__(self, parent=None):
+        from BreastSegLib.scene.session import Session
 
-    def load(self, path):
-        """Read a case table.
+        ScriptedLoadableModuleLogic.__init__(self, parent)
+        self.session = Session()
+
+    def getParameterNode(self):
+        """Return the module's parameter node."""
+        return BreastSegTrainingParameterNode(super().getParameterNode())
+
+    def run(self, *arguments, onProgress=None):
+        """Run a verb of ``python -m BreastSegTrainingLib`` as a child process and wait for it; the window stays alive.
+
+        Parameters
+        ----------
+        *arguments : str
+            Verb and what stands behind it.
+        onProgress : callable, optional
+            ``onProgress(stage, done, total, secondsLeft)``.
+
+        Returns
+        -------
+        dict
+            The fields of its result, see the verb.
 
         Raises
         ------
-        BreastSegLib.errors.BadInput
-            If the file cannot be used; the table in memory stays.
+        BreastSegLib.errors.BreastSegError
         """
-        from BreastSegTrainingLib.cases import CaseTable
+        from BreastSegLib.errors import BreastSegError
+        from BreastSegTrainingLib.panel.commandwork import errorLine, makeCommand
 
-        self.table = CaseTable.read(path)
-        self.path = str(path)
+        command = makeCommand(arguments)
+        command.start()
+        try:
+            while True:
+                for event in command.poll():
+                    if event["event"] == "result":
+                        return event
+                    if event["event"] == "error":
+                        raise BreastSegError(errorLine(event))
+                    if onProgress is not None and event["event"] == "progress":
+                        onProgress(event.get("stage"), event.get("done"), event.get("total"), event.get("eta_s"))
+                slicer.app.processEvents()
+                time.sleep(0.005)
+        finally:
+            command.close()
 
-    def save(self, table, path):
-        """Write a case table, replacing the file, and keep it as the one in memory.
-
-        Raises
-        ------
-        BreastSegLib.errors.BadInput
-            If it cannot be written.
-        """
-        path = path if path.lower().endswith(".csv") else f"{path}.csv"
-        table.write(path, overwrite=True)
-        self.table, self.path = table, path
-
-    def suggestedPath(self):
-        """Return the file name that the save dialog starts with."""
-        return self.path or os.path.join(str(self.table.folder), "cases.csv")
-
-    def summary(self):
-        """Return a sentence about the table: how many cases and patients, and the first missing file."""
-        if not len(self.table):
-            return _("No cases yet. Load a table or add a row.")
-        patients = len({case.patient_id for case in self.table})
-        text = _("{cases} cases of {patients} patients.").format(cases=len(self.table), patients=patients)
-        missing = self.table.missing_files()
-        if missing:
-            text += " " + _("{count} files are missing. {first}").format(count=len(missing), first=missing[0])
-        return text
+    def close(self):
+        """End the worker and delete what was temporary; nodes stay."""
+        self.session.close()
 
 
 class BreastSegTrainingTest(ScriptedLoadableModuleTest):
-    """The self test; the same in Slicer and in the host."""
+    """The way from two sample exams to a dataset; runs in Slicer and in the host."""
 
     def setUp(self):
         """Start from an empty scene."""
@@ -198,54 +236,49 @@ class BreastSegTrainingTest(ScriptedLoadableModuleTest):
     def runTest(self):
         """Run every test method."""
         self.setUp()
-        self.test_tableGoesThroughThePanel()
+        self.test_WholeWay()
         self.setUp()
-        self.test_badTableIsExplained()
+        self.test_BadTable()
 
-    def test_tableGoesThroughThePanel(self):
-        """A table is loaded, gets a row, loses a row, and is saved as it is seen."""
-        from BreastSegTrainingLib.cases import Case, CaseTable
+    def test_WholeWay(self):
+        """A table is opened, filtered, sorted and edited; a case is loaded, its mask corrected and saved."""
+        from BreastSegTrainingLib.cases import CaseTable
+        from BreastSegTrainingLib.panel import selfchecks
 
-        widget = slicer.util.getModuleWidget("BreastSegTraining")
+        panel = slicer.util.getModuleWidget("BreastSegTraining").panel
+        self.delayDisplay("Making two sample exams", msec=100)
         with tempfile.TemporaryDirectory() as folder:
-            source, target = os.path.join(folder, "cases.csv"), os.path.join(folder, "saved.csv")
-            CaseTable(
-                [
-                    Case("a_1", "A", "exams/a", "masks/a.nrrd", "North", "", {"density": "c"}),
-                    Case("b_1", "B", "exams/b", "masks/b.nrrd"),
-                ],
-                folder,
-            ).write(source)
-            self.assertTrue(widget.load(source))
-            table = widget.ui.caseTableWidget
-            self.assertEqual((table.rowCount, table.columnCount), (2, 7))
-            self.assertEqual(table.item(0, 6).text(), "c")
-            self.assertIn("2 cases of 2 patients", widget.ui.statusLabel.text)
-            self.assertIn("4 files are missing", widget.ui.statusLabel.text)
+            path = selfchecks.makeTable(folder)
+            try:
+                self.assertTrue(panel.open(path), panel.ui.statusLabel.text)
+                selfchecks.checkTable(self, panel)
+                self.delayDisplay("Loading a case, correcting its mask", msec=100)
+                selfchecks.checkMask(self, panel, self.waitFor)
+                table = CaseTable.read(path)
+                self.assertTrue(table.mask_paths(table.cases[0])[0].is_file())
+                self.delayDisplay("Selecting and exporting", msec=100)
+                selfchecks.checkDataset(self, panel, os.path.join(folder, "nnUNet_raw"), self.waitFor)
+            finally:
+                panel.opened.clear()
+                panel.file.new()
+        self.delayDisplay("Test passed", msec=100)
 
-            widget.ui.addButton.click()
-            self.assertEqual(table.rowCount, 3)
-            self.assertFalse(widget.save(target))
-            self.assertIn("row 3", widget.ui.statusLabel.text)
-            self.assertFalse(os.path.exists(target))
-            for column, text in ((1, "C"), (2, "exams/c"), (3, "masks/c.nrrd")):
-                table.item(2, column).setText(text)
-            widget.view.select(0)
-            widget.ui.removeButton.click()
-            self.assertTrue(widget.save(target))
-            saved = CaseTable.read(target)
-            self.assertEqual([case.case_id for case in saved], ["b_1", "case_001"])
-            self.assertEqual([case.patient_id for case in saved], ["B", "C"])
-
-    def test_badTableIsExplained(self):
+    def test_BadTable(self):
         """A table without its columns is refused with a line that names the file; what was shown stays."""
-        widget = slicer.util.getModuleWidget("BreastSegTraining")
-        rows = widget.ui.caseTableWidget.rowCount
+        panel = slicer.util.getModuleWidget("BreastSegTraining").panel
+        rows = panel.ui.caseTable.rowCount
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "bad.csv")
             with open(path, "w", encoding="utf-8") as stream:
                 stream.write("name,mask\nx,y\n")
-            self.assertFalse(widget.load(path))
-        self.assertIn("bad.csv", widget.ui.statusLabel.text)
-        self.assertIn("case_id", widget.ui.statusLabel.text)
-        self.assertEqual(widget.ui.caseTableWidget.rowCount, rows)
+            self.assertFalse(panel.open(path))
+        self.assertIn("bad.csv", panel.ui.statusLabel.text)
+        self.assertEqual(panel.ui.caseTable.rowCount, rows)
+
+    def waitFor(self, panel):
+        """Let the window turn until the panel has nothing more to do."""
+        end = time.monotonic() + PATIENCE_S
+        while panel.working:
+            self.assertLess(time.monotonic(), end, "still at work")
+            slicer.app.processEvents()
+            time.sleep(0.005)

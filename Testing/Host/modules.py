@@ -207,6 +207,9 @@ class ModuleManager(QtCore.QObject):
         titles = {name: entry["title"] for name, entry in record.load()["modules"].items()}
         for name, logic in core.logics.items():
             self._modules[name] = CoreModule(name, titles[name.lower()], logic, core.scene)
+        from . import segmenteditor
+
+        self._modules[segmenteditor.NAME] = segmenteditor.SegmentEditorModule(self, core.scene)
 
     # What qSlicerModuleManager offers
 

@@ -84,7 +84,7 @@ def test_unknown_names_are_refused(host):
         with pytest.raises(AttributeError) as raised:
             getattr(owner, name)
         assert not isinstance(raised.value, NotProvided)
-    for owner, name in ((slicer.modules, "segmenteditor"), (slicer, "vtkSlicerDICOMLoadable")):
+    for owner, name in ((slicer.modules, "segmentstatistics"), (slicer, "vtkSlicerDICOMLoadable")):
         with pytest.raises(NotProvided, match="not provided by the host"):
             getattr(owner, name)
     with pytest.raises(ImportError):

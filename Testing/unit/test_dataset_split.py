@@ -23,15 +23,15 @@ def cases_of(rows):
 
 def many(count, seed=0, centres=("A", "B", "C")):
     rng = np.random.default_rng(seed)
-    return cases_of(
-        [(k // 2, centres[(k // 2) % len(centres)], float(rng.lognormal(6, 1))) for k in range(count)]
-    )
+    return cases_of([(k // 2, centres[(k // 2) % len(centres)], float(rng.lognormal(6, 1))) for k in range(count)])
 
 
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
-        st.tuples(st.integers(0, 30), st.sampled_from(["", "A", "B", "rare"]), st.floats(1, 1e5)), min_size=1, max_size=80
+        st.tuples(st.integers(0, 30), st.sampled_from(["", "A", "B", "rare"]), st.floats(1, 1e5)),
+        min_size=1,
+        max_size=80,
     ),
     st.sampled_from([0.0, 0.1, 0.2, 0.34, 0.5]),
     st.sampled_from([0, 2, 3, 5]),

@@ -117,9 +117,9 @@ def read_mask_file(path, flat=False):
 def _numpy_array(path):
     try:
         array = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:  # noqa: BLE001 - a damaged header makes NumPy raise almost any exception
         raise BadInput("The mask file is damaged or incomplete", path, "Save it again") from error
-    if array.dtype.kind not in "biuf":
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
         raise BadInput("The mask file does not hold numbers", path, "Save it as whole numbers")
     return array
 

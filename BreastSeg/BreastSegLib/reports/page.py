@@ -54,12 +54,18 @@ def report_page(record, lesions, notes, pictures, title="Breast lesion segmentat
         "<details><summary>Run record</summary>"
         f"<pre>{escape(json.dumps(record, indent=1, ensure_ascii=False))}</pre></details>",
     ]
+    return html_document(title, parts)
+
+
+def html_document(title, parts):
+    """Return a self-contained HTML page of parts that are HTML already."""
     body = "\n".join(parts)
     head = f"<meta charset='utf-8'><title>{escape(title)}</title><style>{STYLE}</style>"
     return f"<!DOCTYPE html>\n<html lang='en'><head>{head}</head>\n<body>\n{body}\n</body></html>\n"
 
 
-def _table(header, rows):
+def html_table(header, rows):
+    """Return a table of plain texts as HTML."""
     head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
     lines = ("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><tr>{head}</tr>{''.join(lines)}</table>"
@@ -72,7 +78,7 @@ def _lesions(lesions):
         (number, row.get("side") or "unknown", f"{row['volume_mm3'] / 1000:.2f}")
         for number, row in enumerate(lesions, 1)
     ]
-    return _table(("Lesion", "Breast", "Volume (cm³)"), rows)
+    return html_table(("Lesion", "Breast", "Volume (cm³)"), rows)
 
 
 def _phases(phases):
@@ -84,7 +90,7 @@ def _phases(phases):
         )
         for row in phases
     ]
-    return _table(("Phase", "Time (s)", "Decided by"), rows)
+    return html_table(("Phase", "Time (s)", "Decided by"), rows)
 
 
 def _run(record):
@@ -97,4 +103,4 @@ def _run(record):
         ("Started", record["started"]),
         ("Run", record["id"]),
     ]
-    return _table(("", ""), rows)
+    return html_table(("", ""), rows)

@@ -31,8 +31,8 @@ class RawMask:
     path : Path
     numbered : bool
         Whether the values themselves mean something, so that a case may name one; those of outlines do not.
-    joint : bool
-        Whether the names of a label are several findings that lie on each other, not several names of one.
+    parts : dict of int to tuple of str
+        Of labels where several findings or segments lie on each other: what each of them is called.
     notes : tuple of str
         What was done to the mask while it was read.
     """
@@ -42,13 +42,12 @@ class RawMask:
     path: Path
     names: dict = field(default_factory=dict)
     numbered: bool = True
-    joint: bool = False
+    parts: dict = field(default_factory=dict)
     notes: tuple = ()
 
     def titles(self, value):
         """Return what lies where the mask has this value: one title, or several of findings on each other."""
-        names = self.names.get(value) or (str(value),)
-        return names if self.joint else names[:1]
+        return self.parts.get(value) or self.names.get(value, (str(value),))[:1]
 
 
 @dataclass(frozen=True)

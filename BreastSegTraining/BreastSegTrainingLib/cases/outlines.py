@@ -10,9 +10,9 @@ import numpy as np
 from BreastSegLib.errors import BadInput
 
 from .masks import RawMask
+from .overlaps import add_to, label_map, new_cover
 
 LARGEST = 64 * 1024 * 1024  # bytes; the outlines of one image take less than 1 MB
-MOST_NAMES = 32
 UNNAMED = "unnamed"
 AGAIN = "Copy it again from the dataset"
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
@@ -79,20 +79,19 @@ def read_outlines(path, shape):
     path, (rows, columns) = Path(path), tuple(shape)[-2:]
     findings, cut = read_findings(path), 0
     names = list(dict.fromkeys(finding.name for finding in findings))
-    if len(names) > MOST_NAMES:
-        raise BadInput(f"The outlines have {len(names)} different names", path, f"At most {MOST_NAMES} are read")
-    # One bit for each name.
-    cover = np.zeros((rows, columns), np.uint32)
+    cover = new_cover((rows, columns), len(names), path)
     for number, finding in enumerate(findings, 1):
         y, x = _pixels(finding.points, (rows, columns))
         if not len(y):
             what = f"Outline {number} ({finding.name}) lies outside the image of {columns} × {rows} pixels"
             raise BadInput(what, path, "Check that the outlines belong to this image")
         cut += bool(_beyond(finding.points, (rows, columns)))
-        cover[y, x] |= np.uint32(1 << names.index(finding.name))
-    labels, titles = _labels(cover, names)
-    noted = f"{cut} outline{'s reach' if cut > 1 else ' reaches'} beyond the image and {'are' if cut > 1 else 'is'} cut"
-    return RawMask(labels[None], None, path, titles, numbered=False, joint=True, notes=(noted,) if cut else ())
+        add_to(cover, (y, x), names.index(finding.name))
+    labels, members = label_map(cover)
+    titles = {label: tuple(names[number] for number in numbers) for label, numbers in members.items()}
+    said = "outline reaches beyond the image and is cut" if cut == 1 else "outlines reach beyond the image and are cut"
+    notes = (f"{cut} {said}",) if cut else ()
+    return RawMask(labels[None], None, path, titles, numbered=False, parts=titles, notes=notes)
 
 
 def _images(path):
@@ -152,20 +151,3 @@ def _pixels(points, shape):
 def _beyond(points, shape):
     limits = np.array((shape[1], shape[0])) - 0.5
     return (points < -0.5).any() or (points > limits).any()
-
-
-def _labels(cover, names):
-    """Return labels (one for each set of names that lie together) and the names of each."""
-    places = np.flatnonzero(cover)
-    sets, inverse = np.unique(cover.ravel()[places], return_inverse=True)
-    if len(sets) > 255:
-        inverse_type = np.uint16
-    else:
-        inverse_type = np.uint8
-    labels = np.zeros(cover.shape, inverse_type)
-    labels.ravel()[places] = inverse + 1
-    titles = {
-        label: tuple(name for bit, name in enumerate(names) if int(found) >> bit & 1)
-        for label, found in enumerate(sets, 1)
-    }
-    return labels, titles

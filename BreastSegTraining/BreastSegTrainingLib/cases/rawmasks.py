@@ -11,6 +11,7 @@ from BreastSegLib.exam.mammograms.size import stored_values
 from BreastSegLib.exam.mask_files import LARGEST_LABEL, read_mask_file
 
 from .masks import RawMask
+from .segments import read_layers, segments_of
 
 MANY = 65535
 
@@ -46,49 +47,25 @@ def read_raw_mask(path, shape, flat):
     if name.endswith(".dcm"):
         stored, _ = stored_values(open_dicom(path, path.name, pixels=True), path.name)
         return RawMask(_labels(np.asarray(stored)[None], path), None, path)
+    segments, layers = segments_of(path) if name.endswith(".nrrd") else ([], 1)
+    if layers > 1:
+        return read_layers(path, segments)
     array, geometry = read_mask_file(path, flat)
     if name.endswith(".npy") and not flat and array.shape != tuple(shape):
         array = slices_first(array, path)
-    return RawMask(_labels(array, path), geometry, path, segment_names(path) if name.endswith(".nrrd") else {})
-
-
-def segment_names(path):
-    """Return {label: (name, code …)} of the segments of a ``.seg.nrrd`` file; empty for other files."""
-    import SimpleITK as sitk
-
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    reader.ReadImageInformation()
-    keys = set(reader.GetMetaDataKeys())
-    names, number = {}, 0
-    while f"Segment{number}_LabelValue" in keys:
-        label = int(reader.GetMetaData(f"Segment{number}_LabelValue"))
-        words = [reader.GetMetaData(key) for key in (f"Segment{number}_Name", f"Segment{number}_ID") if key in keys]
-        tags = reader.GetMetaData(f"Segment{number}_Tags") if f"Segment{number}_Tags" in keys else ""
-        names[label] = tuple(dict.fromkeys([*words, *_codes(tags)]))
-        number += 1
-    return names
-
-
-def _codes(tags):
-    """Return the codes of a segment's terminology entry: ``SCT:4147007`` and its meaning."""
-    entry = next(
-        (tag[len("TerminologyEntry:") :] for tag in tags.split("|") if tag.startswith("TerminologyEntry:")), ""
-    )
-    parts = entry.split("~")
-    if len(parts) < 3 or parts[2].count("^") < 2:
-        return ()
-    scheme, value, meaning = parts[2].split("^")[:3]
-    return f"{scheme}:{value}", value, meaning
+    names = {segment.label: segment.words for segment in segments if segment.words}
+    return RawMask(_labels(array, path), geometry, path, names)
 
 
 def _labels(array, path):
     """Return an array as whole numbers from 0."""
     if array.dtype == bool:
         return array.view(np.uint8)
-    if np.issubdtype(array.dtype, np.floating):
-        if not np.isfinite(array).all() or not np.array_equal(array, np.rint(array)):
-            raise BadInput("The mask holds values between whole numbers, not labels", path, "Give a label map")
+    whole = not np.issubdtype(array.dtype, np.floating) or (
+        np.isfinite(array).all() and np.array_equal(array, np.rint(array))
+    )
+    if not whole:
+        raise BadInput("The mask holds values between whole numbers, not labels", path, "Give a label map")
     low, high = array.min(), array.max()
     if low < 0 or high > MANY:
         raise BadInput(f"The mask holds values from {low:g} to {high:g}", path, f"Labels are 0 to {LARGEST_LABEL}")

@@ -14,8 +14,8 @@ MOST_PLACES = 2_000_000  # files and folders that are looked at
 def propose(table, folder, report=None):
     """Return the folder that the paths of a table begin with and the one that they should begin with.
 
-    The first missing file of the table is looked for below `folder`. Where several have its name, that one counts whose
-    folders are called as in the table; of equals the one with which the most files of the table are there.
+    The first missing file of the table is looked for below `folder`. Where several have its name, that one counts
+    whose folders are called as in the table; of equals the one with which the most files of the table are there.
 
     Parameters
     ----------

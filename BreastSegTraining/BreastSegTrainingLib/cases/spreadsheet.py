@@ -10,6 +10,7 @@ from BreastSegLib.tables import Cells, read_cells
 LARGEST = 64 * 1024 * 1024  # bytes
 MOST_ROWS = 1_000_000
 XLSX, XLS = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"  # how the files begin, whatever they are called
+ERRORS = {"#N/A", "#REF", "#VALUE", "#DIV/0", "#NAME", "#NULL", "#NUM"}  # of formulas
 AS_CSV = "Save it as CSV UTF-8 and give that"
 
 
@@ -87,11 +88,10 @@ def _xlsx(path):
     except ImportError as error:
         raise _not_installed("openpyxl", path) from error
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        try:
+        # As a stream: given a path, openpyxl judges the file by its ending.
+        with open(path, "rb") as stream:
+            book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
             sheets = [_cells(sheet.iter_rows(values_only=True), path) for sheet in book.worksheets]
-        finally:
-            book.close()
     except BadInput:
         raise
     except Exception as error:  # noqa: BLE001 - damaged files make the reader raise almost any exception
@@ -144,7 +144,7 @@ def _cells(rows, path):
     """Return the `Cells` of rows of values, or None when there is none."""
     found = []
     for line, values in enumerate(rows, 1):
-        if line > MOST_ROWS:
+        if len(found) > MOST_ROWS:
             raise BadInput("The table has more than a million rows", path, AS_CSV)
         texts = [_text(value) for value in values]
         if any(texts):
@@ -154,7 +154,9 @@ def _cells(rows, path):
     line, header = found[0]
     while header and not header[-1]:
         header = header[:-1]
-    return Cells(line, tuple(header), [(number, texts[: max(len(header), _used(texts))]) for number, texts in found[1:]])
+    return Cells(
+        line, tuple(header), [(number, texts[: max(len(header), _used(texts))]) for number, texts in found[1:]]
+    )
 
 
 def _used(texts):
@@ -177,9 +179,6 @@ def _text(value):
         return value.isoformat()
     text = str(value).strip()
     return "" if text.startswith("#") and text.rstrip("!?").upper() in ERRORS else text
-
-
-ERRORS = {"#N/A", "#REF", "#VALUE", "#DIV/0", "#NAME", "#NULL", "#NUM"}
 
 
 def _not_installed(package, path):

@@ -36,7 +36,11 @@ def add_arguments(verbs):
     parser.add_argument("--test", type=float, default=0.0, metavar="SHARE", help="share kept for testing (default: 0)")
     parser.add_argument("--folds", type=int, default=5, help="folds of the cross-validation (default: 5; 0: none)")
     parser.add_argument(
-        "--stratify", nargs="+", default=[], metavar="COLUMN", help="centre, density, birads, volume … alike in all parts"
+        "--stratify",
+        nargs="+",
+        default=[],
+        metavar="COLUMN",
+        help="centre, density, birads, volume … alike in all parts",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the split (default: 0)")
     parser.add_argument("--resplit", action="store_true", help="divide all patients anew")
@@ -67,11 +71,9 @@ def work_on(options, report):
     """Do the work and return the fields of the result event."""
     path = Path(options.table)
     settings = export_options(options)
+    # Judged for this recipe; only what was not checked, or has changed, is read.
+    check(path, workers=options.workers, report=report, recipe=options.recipe, names=stale(path))
     table = CaseTable.read(path)
-    unchecked = [name for name in stale(path) if name in {case.name for case in table if case.selected}]
-    if unchecked:
-        check(path, workers=options.workers, report=report, recipe=options.recipe, names=unchecked)
-        table = CaseTable.read(path)
     result = export(selectable(table), settings, report)
     if result.failed:
         update_file(path, {case: {"status": "refused", "findings": f"export: {why}"} for case, why in result.failed})

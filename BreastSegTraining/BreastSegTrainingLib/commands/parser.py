@@ -7,9 +7,9 @@ import traceback
 from BreastSegLib import __version__
 from BreastSegLib.errors import BreastSegError, Cancelled
 
-from . import cases, relocate
+from . import cases, check, export, mask, quality, relocate, select, summary
 
-VERBS = (cases, relocate)
+VERBS = (cases, relocate, check, quality, select, export, summary, mask)
 EXIT_DONE, EXIT_BAD_INPUT, EXIT_CANCELLED = 0, 2, 130
 
 

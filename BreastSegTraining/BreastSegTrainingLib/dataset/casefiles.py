@@ -1,7 +1,7 @@
-"""One case of a dataset: read, prepared as for inference, written whole or not at all. Runs in a process of its own."""
+"""One case of a dataset: read, prepared as for inference, written whole or not at all; in a process of its own."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from BreastSegLib.recipe import load_recipe, prepare_cases, prepare_mask, region
 from BreastSegLib.volume import Volume
 
 from ..cases.masks import read_lesion_mask, require
+from ..cases.views import one_view
 from .layout import FORMAT, Layout
 
 SENTENCES = ("notes", "evidence", "contradictions")  # what the record quotes from reading the exam
@@ -104,26 +105,6 @@ def export_case(job):
     return {"record": _write(layout, job, files, record), "notes": [f"{job.case}: {note}" for note in notes]}
 
 
-def one_view(exam, view):
-    """Return the exam with the view that the table names, where it has several.
-
-    Raises
-    ------
-    BadInput
-        If it has several views and the table names none of them.
-    """
-    if isinstance(exam, DceExam) or len(exam.views) == 1:
-        return exam
-    names = [one.name for one in exam.views]
-    if view not in names:
-        raise BadInput(
-            f"The exam has {len(names)} views ({', '.join(names)}) and the mask belongs to one",
-            hint="Name one file in the column image, or say which by the columns side and view",
-        )
-    index = names.index(view)
-    return replace(exam, views=(exam.views[index],), images=(exam.images[index],))
-
-
 def _lost(case, lesion, label, region):
     """Return notes about a lesion that the preparation does not keep; refuse one that it loses."""
     inside = lesion.array != 0
@@ -131,7 +112,9 @@ def _lost(case, lesion, label, region):
     if not total or region:
         return []
     if not label.array.any():
-        raise BadInput("The lesion is lost by the preparation: it is smaller than the recipe's voxels or outside its crop")
+        raise BadInput(
+            "The lesion is lost by the preparation: it is smaller than the recipe's voxels or outside its crop"
+        )
     lost = np.count_nonzero(inside & (restore(case.record, label.array).array == 0)) / total
     return [f"{lost:.0%} of the mask lies outside what the recipe keeps."] if lost >= WORTH_SAYING else []
 
@@ -140,7 +123,13 @@ def _sample(name, case, label):
     """Return what the record tells of a sample."""
     digest = hashlib.sha256(np.ascontiguousarray(case.channels).tobytes()).hexdigest()
     voxels = int(np.count_nonzero(label.array))
-    return {"name": name, "pixels": digest, "lesion_voxels": voxels, "record": case.record, "channels": list(case.channel_names)}
+    return {
+        "name": name,
+        "pixels": digest,
+        "lesion_voxels": voxels,
+        "record": case.record,
+        "channels": list(case.channel_names),
+    }
 
 
 def _without_names(record, source):

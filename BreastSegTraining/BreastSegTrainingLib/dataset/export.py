@@ -11,6 +11,7 @@ from BreastSegLib.files import write_error, write_json
 from BreastSegLib.pipeline.batch_lock import BatchLock
 from BreastSegLib.recipe import load_recipe
 
+from ..cases.views import wanted_view
 from ..parallel import each
 from .casefiles import CaseJob, export_case
 from .description import describe_dataset, describe_split
@@ -21,7 +22,6 @@ from .split import SplitOptions, divide, leakage, splits_final
 
 STAGE = "Exporting"
 KEY_EVERY_S = 2.0  # how often the key says what is finished
-SIDES = {"left": "L", "right": "R"}
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,9 @@ class _Plan:
         self.layout = Layout(Path(options.output).absolute() / full_name(options.dataset))
         self.key_path = Path(options.key).absolute()
         if not len(table):
-            raise BadInput("No case of the table is selected and checked", hint="Check the table and its selection first")
+            raise BadInput(
+                "No case of the table is selected and checked", hint="Check the table and its selection first"
+            )
         if self.key_path.is_relative_to(self.layout.folder):
             raise BadInput("The key file lies in the dataset", self.key_path, "Keep it elsewhere: it says who is who")
         self.before = read_key(self.key_path)
@@ -198,7 +200,6 @@ class _Plan:
             source = self.table.source(case)
         except BadInput as error:
             source = {"problem": error.line}
-        view = SIDES.get(case.plain("side"), "") + case.get("view").strip().upper()
         return CaseJob(
             str(self.layout.folder),
             row.name,
@@ -209,7 +210,7 @@ class _Plan:
             masks,
             tuple(case.parts("label")),
             tuple(case.parts("fixes")),
-            view,
+            wanted_view(case),
             tuple(str(path) for path in self.files.get(row.name, ())),
         )
 
@@ -283,12 +284,14 @@ class _Export:
         self._write_key()
 
     def _check_pixels(self, rows):
-        """Refuse the same image in training and test, or in several folds: two patients have it, or one has two ids."""
+        """Refuse the same image in training and test or in several folds: it belongs to one patient, or is wrong."""
         pixels = ["".join(sample["pixels"] for sample in self.records[row.name]["samples"]) for row in rows]
         found = leakage((), [row.part for row in rows], [row.fold for row in rows], pixels)
         if found:
             first = {}
-            pair = next((first[p], row.case) for row, p in zip(rows, pixels) if first.setdefault(p, row.case) != row.case)
+            pair = next(
+                (first[p], row.case) for row, p in zip(rows, pixels) if first.setdefault(p, row.case) != row.case
+            )
             hint = "Leave one of them out, or give both the same patient"
             raise BadInput(found[0], f"for one, cases {pair[0]} and {pair[1]}", hint)
 

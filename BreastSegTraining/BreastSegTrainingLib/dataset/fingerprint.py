@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-import os
-from pathlib import Path
 
+from ..cases.filestate import file_states
 from .layout import FORMAT
 
 
@@ -20,10 +19,6 @@ def fingerprint(job, recipe_hash):
     recipe_hash : str
     """
     source = job.source
-    files = [path for key in ("files", "views", "channels", "dicom") for path in source.get(key, ())]
-    for key in ("folder", "store"):
-        if key in source:
-            files += _below(source[key])
     meaning = {
         "format": FORMAT,
         "recipe": recipe_hash,
@@ -33,25 +28,6 @@ def fingerprint(job, recipe_hash):
         "view": job.view,
         "wanted": sorted(job.wanted),
         "fixes": sorted(job.fixes),
-        "files": [_state(path) for path in files],
-        "masks": [_state(path) for path in job.masks],
+        "files": file_states(source, job.masks),
     }
     return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()
-
-
-def _below(folder):
-    found = []
-    for root, folders, names in os.walk(folder):
-        folders.sort()
-        found += [os.path.join(root, name) for name in sorted(names)]
-    return found
-
-
-def _state(path):
-    try:
-        state = Path(path).stat()
-    except OSError:
-        return [str(path), None, None]
-    if Path(path).is_dir():
-        return [str(path), [_state(one) for one in _below(path)], None]
-    return [str(path), state.st_size, state.st_mtime_ns]

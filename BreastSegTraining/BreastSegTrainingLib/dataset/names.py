@@ -119,7 +119,10 @@ def read_key(path):
 
 def write_key(path, rows):
     """Write a key file, whole or not at all; it replaces the one that was there."""
-    with whole_file(path, overwrite=True) as temporary, open(temporary, "w", encoding="utf-8-sig", newline="") as stream:
+    with (
+        whole_file(path, overwrite=True) as temporary,
+        open(temporary, "w", encoding="utf-8-sig", newline="") as stream,
+    ):
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
         for row in rows:

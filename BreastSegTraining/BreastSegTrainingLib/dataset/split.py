@@ -219,7 +219,9 @@ def _fixed_parts(cases, places):
         if part in ("train", "test"):
             if fixed.setdefault(case.patient, part) != part:
                 raise BadInput(
-                    "One patient is in training and in test by the column split", f"case {case.name}", "Correct the table"
+                    "One patient is in training and in test by the column split",
+                    f"case {case.name}",
+                    "Correct the table",
                 )
             before = places.get(case.patient, (part, None))[0]
             if before != part:
@@ -308,7 +310,9 @@ def _group_folds(patients, strata, count, seed):
     try:
         from sklearn.model_selection import StratifiedGroupKFold
     except ImportError as error:
-        raise BadInput("Dividing cases needs the package scikit-learn", hint="Install it: pip install scikit-learn") from error
+        raise BadInput(
+            "Dividing cases needs the package scikit-learn", hint="Install it: pip install scikit-learn"
+        ) from error
     if max(Counter(strata).values()) < count:
         strata = [OTHER] * len(strata)  # no stratum could be spread
     splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
@@ -319,7 +323,9 @@ def _group_folds(patients, strata, count, seed):
             fold_of.update({patients[index]: fold for index in held})
     empty = count - len(set(fold_of.values()))
     if empty:
-        raise BadInput(f"{len(set(patients))} patients leave {empty} of {count} folds empty", hint="Give fewer --folds")
+        raise BadInput(
+            f"{len(set(patients))} patients leave {empty} of {count} folds empty", hint="Give fewer --folds"
+        )
     return fold_of
 
 
@@ -332,7 +338,9 @@ def _notes(parts, options, kept):
     notes = []
     share = parts.count("test") / len(parts)
     if options.test and abs(share - options.test) > 0.05:
-        notes.append(f"{share:.0%} of the cases are for testing, not {options.test:.0%}: whole patients are kept together.")
+        notes.append(
+            f"{share:.0%} of the cases are for testing, not {options.test:.0%}: whole patients are kept together."
+        )
     if kept:
         notes.append("Patients of the earlier export keep their part and fold.")
     return notes

@@ -119,10 +119,12 @@ class CaseGrid:
             if row in self._filled:
                 self._fillRow(row)
 
+    def forgetPictures(self):
+        """The pictures may be others now."""
+        self._icons.clear()
+
     def refreshAll(self):
         """Show anew what is known of the cases in sight; order and selection stay."""
-        self._icons.clear()
-        self._setPictures()
         self._filled.clear()
         self.fill()
 
@@ -198,8 +200,8 @@ class CaseGrid:
     def _icon(self, case):
         path = self._opened.thumbnail(case)
         if path not in self._icons:
-            pixmap = qt.QPixmap(str(path)) if path.is_file() else None
-            self._icons[path] = qt.QIcon(pixmap) if pixmap is not None and not pixmap.isNull() else None
+            pixmap = qt.QPixmap()
+            self._icons[path] = qt.QIcon(pixmap) if path.is_file() and pixmap.load(str(path)) else None
         return self._icons[path]
 
     def _onScrolled(self, *_values):

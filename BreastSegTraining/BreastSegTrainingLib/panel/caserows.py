@@ -37,15 +37,19 @@ class CaseRows:
 
     def __init__(self, opened):
         self._opened = opened
-        self._texts, self._problems, self._names = {}, {}, None
+        self._texts, self._problems, self._names, self._counts = {}, {}, None, None
         self.missing = {}
 
     def changed(self, everything=False):
         """A case was changed; or another table stands there."""
         # A changed case is another object, so that only the names have to be counted anew.
-        self._names = None
+        self._names = self._counts = None
         if everything:
             self._texts, self._problems, self.missing = {}, {}, {}
+
+    def setMissing(self, missing):
+        """Take what is missing: sentences by case name."""
+        self.missing, self._counts = missing, None
 
     def order(self, text="", state="", column="", descending=False):
         """Return the places of the cases that pass a filter, in order.
@@ -64,8 +68,7 @@ class CaseRows:
         found = [
             place
             for place, case in enumerate(cases)
-            if all(word in self._text(case) for word in words)
-            and (not state or self._passes(place, state))
+            if all(word in self._text(case) for word in words) and (not state or self._passes(place, state))
         ]
         if not column:
             return found
@@ -80,10 +83,10 @@ class CaseRows:
             return "missing"
         if self.problems(place):
             return "row"
-        if case.plain(STATUS) in ("refused", "fix"):
-            return case.plain(STATUS)
         if not case.selected:
             return "left-out"
+        if case.plain(STATUS) in ("refused", "fix"):
+            return case.plain(STATUS)
         return "ok" if case.plain(STATUS) == "ok" else "unchecked"
 
     def problems(self, place):
@@ -101,7 +104,9 @@ class CaseRows:
 
     def counts(self):
         """Return how many cases are in each state."""
-        return Counter(self.state(place) for place in range(len(self._opened.cases)))
+        if self._counts is None:
+            self._counts = Counter(self.state(place) for place in range(len(self._opened.cases)))
+        return self._counts
 
     def tip(self, place):
         """Return what is to be said of a case: a line for each thing."""

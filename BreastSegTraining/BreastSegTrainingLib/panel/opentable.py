@@ -211,8 +211,9 @@ def commonFolder(paths):
 
 
 def _key(case, table):
-    exam = "|".join(str(table.path(part)) for column in ("exam", "phases", "image", "channels")
-                    for part in case.parts(column))
+    exam = "|".join(
+        str(table.path(part)) for column in ("exam", "phases", "image", "channels") for part in case.parts(column)
+    )
     masks = "|".join(str(table.path(part)) for part in case.parts("mask"))
     return (case.patient, exam, masks, case.get("lesion"), case.get("label")) if exam else object()
 

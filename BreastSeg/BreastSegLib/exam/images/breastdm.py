@@ -106,8 +106,10 @@ def slices_first(array, where):
 def _open(path):
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
+    except Exception as error:  # noqa: BLE001 - a damaged header makes NumPy raise almost any exception
         raise BadInput("The array cannot be read: damaged or not a plain array", path, "Copy it again") from error
+    if not isinstance(array, np.ndarray):
+        raise BadInput("The array cannot be read: damaged or not a plain array", path, "Copy it again")
     if array.ndim != 3 or array.dtype.kind not in "iufb":
         raise BadInput("The array is no stack of grey slices", f"{path}: shape {array.shape}, {array.dtype}")
     return array

@@ -1,4 +1,4 @@
-"""BIDS-like datasets: ``sub-XX[/ses-YY]/anat|perf|dce/sub-XX…_dce.nii.gz``, participants.tsv, masks below ``derivatives``.
+"""BIDS-like datasets: ``sub-XX[/ses-YY]/perf/sub-XX…_dce.nii.gz``, participants.tsv, masks below ``derivatives``.
 
 BIDS (bids-specification.readthedocs.io) has no name for breast DCE-MRI yet, so what groups use is understood: one 4D
 file, or a file for each phase told apart by ``run-``, ``acq-``, ``ce-``, ``echo-`` or ``phase-``.
@@ -69,7 +69,7 @@ def read(source, report=None, pipeline="", mask_label=""):
                 told = {**people.get(subject.name, {}), **{key: text for key, text in values.items() if text}}
                 name = f"{subject.name}_{session}" if session else subject.name
                 told |= {"patient": subject.name, "session": session, "mask": gathering.relative(masks[0])}
-                gathering.add(where, name, **told)
+                gathering.add(where, name, told)
     report("Reading sessions", len(subjects), len(subjects))
     return gathering.result()
 

@@ -1,9 +1,9 @@
 """BreastDM: DCE-MRI cut to slices with lesions, by patient, as arrays or as pictures.
 
 Layout of the release (Zhao et al., Computers in Biology and Medicine 164 (2023) 107255; METHODS M2): ``seg3D`` with
-``images/PATIENT/VIBRANT.npy``, ``VIBRANT+C2.npy`` and ``SUB2.npy``, and ``labels/PATIENT/SUB2.npy``; ``seg`` with a folder of
-pictures for each sequence (``images/PATIENT/VIBRANT+C1/p-036.png``); both in ``train``, ``val`` and ``test``. Patients are
-called ``BreaDM-Ma-1802`` (malignant) and ``BreaDM-Be-1801`` (benign).
+``images/PATIENT/VIBRANT.npy``, ``VIBRANT+C2.npy`` and ``SUB2.npy``, and ``labels/PATIENT/SUB2.npy``; ``seg`` with a
+folder of pictures for each sequence (``images/PATIENT/VIBRANT+C1/p-036.png``); both in ``train``, ``val`` and
+``test``. Patients are called ``BreaDM-Ma-1802`` (malignant) and ``BreaDM-Be-1801`` (benign).
 """
 
 import re
@@ -72,7 +72,7 @@ def read(source, report=None, form="", label_of="SUB2"):
             continue
         with gathering.reading(where):
             values = _values(patient, label_of, gathering)
-            gathering.add(where, name, **values)
+            gathering.add(where, name, values)
             first[name] = patient.part or "another folder"
     report("Reading labels", len(patients), len(patients))
     if any(patient.part in ("val", "valid") for patient in patients):

@@ -1,10 +1,10 @@
 """CBIS-DDSM: digitised film mammograms, each lesion with a mask and a crop.
 
 Layout of The Cancer Imaging Archive: four tables (mass and calc, training and test), and one folder for each image
-(``Mass-Training_P_00001_LEFT_CC``) and for each lesion of it (``…_LEFT_CC_1``). The paths in the tables are those of an
-earlier download (``…/STUDY-UID/SERIES-UID/000000.dcm``); now the files are called ``1-1.dcm`` and ``1-2.dcm`` in folders
-with a date and a description. Mask and crop of many lesions are exchanged, in the tables and on the disk, so they are
-told apart by their content (Lee et al., Scientific Data 4 (2017) 170177; METHODS M4).
+(``Mass-Training_P_00001_LEFT_CC``) and for each lesion of it (``…_LEFT_CC_1``). The paths in the tables are those of
+an earlier download (``…/STUDY-UID/SERIES-UID/000000.dcm``); now the files are called ``1-1.dcm`` and ``1-2.dcm`` in
+folders with a date and a description. Mask and crop of many lesions are exchanged, in the tables and on the disk, so
+they are told apart by their content (Lee et al., Scientific Data 4 (2017) 170177; METHODS M4).
 """
 
 import os
@@ -19,7 +19,8 @@ from .gathering import Gathering, listed, silent, value
 from .masks_and_crops import Lesion, tell_apart
 
 SUBJECT = re.compile(
-    r"(?P<kind>Mass|Calc)-(?P<part>Training|Test)_(?P<patient>P_\d+)_(?P<side>LEFT|RIGHT)_(?P<view>[A-Z]+)(?:_(?P<number>\d+))?"
+    r"(?P<kind>Mass|Calc)-(?P<part>Training|Test)_(?P<patient>P_\d+)_(?P<side>LEFT|RIGHT)_(?P<view>[A-Z]+)"
+    r"(?:_(?P<number>\d+))?"
 )
 TABLE = re.compile(r"(?P<kind>mass|calc).*?(?P<part>train|test).*\.(csv|xlsx?)", re.IGNORECASE)
 KINDS = {"mass": "Mass", "calcification": "Calc"}
@@ -98,7 +99,7 @@ def read(source, report=None, lesions="merged", kinds="all"):
         images.setdefault(row.image if lesions == "merged" else f"{row.image}_{row.number}", []).append(row)
     for name, group in images.items():
         with gathering.reading(group[0].where):
-            gathering.add(group[0].where, name, **_values(group, gathering))
+            gathering.add(group[0].where, name, _values(group, gathering))
     _say(gathering, found, swapped)
     return gathering.result()
 
@@ -201,8 +202,8 @@ def _say(gathering, rows, swapped):
     other = [row.where for row in rows if row.lesion.other_size]
     if other:
         gathering.note(
-            f"The mask of {len(other)} rows has another size than its image ({listed(other)}): choose the fix resample, "
-            "or leave them out."
+            f"The mask of {len(other)} rows has another size than its image ({listed(other)}): choose the fix "
+            "resample, or leave them out."
         )
     parts = {}
     for row in rows:
@@ -211,6 +212,6 @@ def _say(gathering, rows, swapped):
     both = sorted(patient for patient, found in parts.items() if len(found) > 1)
     if both:
         gathering.note(
-            f"{len(both)} patients are in the training part of one table and the test part of another ({listed(both)}): "
-            "take masses and calcifications apart (kinds), or empty the column split."
+            f"{len(both)} patients are in the training part of one table and the test part of another "
+            f"({listed(both)}): take masses and calcifications apart (kinds), or empty the column split."
         )

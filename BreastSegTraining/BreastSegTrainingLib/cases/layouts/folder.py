@@ -8,11 +8,12 @@ from BreastSegLib.exam.images.naming import NUMBERED
 
 from ..columns import known_name
 from ..spreadsheet import read_sheet
-from .gathering import Gathering, may_be_told, silent, subfolder, visible
+from .gathering import Gathering, may_be_told, name_key, silent, subfolder, visible
 
 VOLUMES = (".nii.gz", ".seg.nrrd", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".npy")
 MAMMOGRAMS = (".dcm", ".png", ".tif", ".tiff", ".pgm")
 TABLES = (".csv", ".tsv", ".xlsx", ".xls")
+PLACES = {"images": ("images", "imagesTr"), "masks": ("masks", "labels", "labelsTr", "segmentations")}
 MASK_WORDS = ("_mask", "_seg", "_label", "-mask", "-seg", "-label")
 NAMES = ("case", "image", "exam", "file", "filename", "name", "patient")  # headings that may hold the file's name
 
@@ -27,8 +28,8 @@ class _Entry:
 def read(source, report=None, numbers="phases"):
     """Return the cases of a folder with ``images`` and ``masks``.
 
-    ``images/NAME`` is a folder with the exam, a file with any image ending, or files ``NAME_0000`` …; ``masks/NAME`` a file,
-    or a folder with several that are joined. A mask may be called ``NAME_mask``, ``NAME_seg`` or ``NAME_label``.
+    ``images/NAME`` is a folder with the exam, a file with any image ending, or files ``NAME_0000`` …; ``masks/NAME`` a
+    file, or a folder with several that are joined. A mask may be called ``NAME_mask``, ``NAME_seg`` or ``NAME_label``.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ def read(source, report=None, numbers="phases"):
     """
     report, gathering = report or silent, Gathering(source)
     places = {}
-    for what, names in (("images", ("images", "imagesTr")), ("masks", ("masks", "labels", "labelsTr", "segmentations"))):
+    for what, names in PLACES.items():
         places[what] = subfolder(gathering.folder, *names)
         if places[what] is None:
             raise BadInput(f"There is no folder {what}", source, "SOURCE holds two folders, images and masks")
@@ -60,7 +61,8 @@ def read(source, report=None, numbers="phases"):
         with gathering.reading(where):
             values = {"patient": entry.name, **told.get(key, {})}
             known |= "patient" in told.get(key, {})
-            gathering.add(where, entry.name, **values, **_exam(entry, numbers, gathering), mask=_mask(mask, gathering))
+            values |= {column: text for column, text in _exam(entry, numbers, gathering).items() if text}
+            gathering.add(where, entry.name, {**values, "mask": _mask(mask, gathering)})
     report("Pairing", len(images), len(images))
     for entry in masks.values():
         gathering.refuse(f"{places['masks'].name}/{entry.paths[0].name}", "there is no image of this name")
@@ -85,16 +87,16 @@ def _entries(folder, gathering, numbered):
             if int(match["number"]) in files:
                 gathering.refuse(where, f"a second file with the number {match['number']}")
             files.setdefault(int(match["number"]), path)
-        elif name.casefold() in found:
-            gathering.refuse(where, f"a second entry {name}; the first is {found[name.casefold()].paths[0].name}")
+        elif name_key(name) in found:
+            gathering.refuse(where, f"a second entry {name}; the first is {found[name_key(name)].paths[0].name}")
         else:
-            found[name.casefold()] = _Entry(name, (path,))
+            found[name_key(name)] = _Entry(name, (path,))
     for name, files in series.items():
-        if name.casefold() in found:
+        if name_key(name) in found:
             gathering.refuse(f"{folder.name}/{name}_…", f"a second entry {name}")
             continue
         order = tuple(sorted(files))
-        found[name.casefold()] = _Entry(name, tuple(files[number] for number in order), order)
+        found[name_key(name)] = _Entry(name, tuple(files[number] for number in order), order)
     return found
 
 
@@ -153,9 +155,9 @@ def _table(gathering, images):
 
 def _key(row, images):
     """Return which image a row belongs to: the first of its likely columns that names one."""
-    low = {name.casefold(): text for name, text in row.items()}
+    low = {name_key(name): text for name, text in row.items()}
     for name in NAMES:
-        text = Path(low.get(name, "").replace("\\", "/")).name.casefold()
+        text = name_key(Path(low.get(name, "").replace("\\", "/")).name)
         ending = next((e for e in (*VOLUMES, *MAMMOGRAMS) if text.endswith(e)), "")
         text = text[: len(text) - len(ending)] if ending else text
         match = NUMBERED.fullmatch(text)

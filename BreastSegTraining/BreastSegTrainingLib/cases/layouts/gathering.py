@@ -58,8 +58,8 @@ class Gathering:
         except OSError as error:
             self.refuse(where, f"it cannot be read: {error.strerror or type(error).__name__}")
 
-    def add(self, where, name, **values):
-        """Add a case; `where` says what it comes from, for messages.
+    def add(self, where, name, values):
+        """Add a case with values by column; `where` says what it comes from, for messages.
 
         The name is made fit for file names; a second case of one name is refused. Values that no case table takes
         (a side that is no side, an age of 999) are left out with a note.
@@ -78,6 +78,7 @@ class Gathering:
                 continue
             kept[column] = known.plain(text) if known is not None else text
         self._names[key] = where
+        kept.pop("case", None)
         self._cases.append(Case({"case": case, **{column: text for column, text in kept.items() if text}}))
 
     def relative(self, *paths):
@@ -106,7 +107,7 @@ def value(text):
 
 
 def may_be_told(column):
-    """bool: whether a table beside the images may fill in a column: what is known of the patient, no paths or checks."""
+    """bool: whether a table beside the images may fill in a column: what is known of the patient, no paths."""
     known = all_columns().get(column)
     more = ("patient", "session", "label", "times", "choose")
     return column in more or known is None or known.group in ("acquisition", "person", "selection")
@@ -118,14 +119,19 @@ def fit_name(text):
     return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")
 
 
+def name_key(text):
+    """Return what two spellings of one file name have in common: systems differ in case and in how they write Ä."""
+    return unicodedata.normalize("NFC", text).casefold()
+
+
 def silent(stage, done, total):
     """Take a progress report and do nothing."""
 
 
 def subfolder(folder, *names):
     """Return the first folder below `folder` with one of these names, whatever the case of its letters, or None."""
-    wanted = [name.casefold() for name in names]
-    found = {entry.name.casefold(): entry for entry in visible(folder) if entry.is_dir()}
+    wanted = [name_key(name) for name in names]
+    found = {name_key(entry.name): entry for entry in visible(folder) if entry.is_dir()}
     return next((found[name] for name in wanted if name in found), None)
 
 

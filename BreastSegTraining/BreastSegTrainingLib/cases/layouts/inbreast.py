@@ -1,7 +1,7 @@
 """INbreast: full-field digital mammograms with outlines drawn in OsiriX.
 
-Layout of the release: ``AllDICOMs/NUMBER_PATIENT_MG_SIDE_VIEW_ANON.dcm``, ``AllXML/NUMBER.xml`` and ``INbreast.csv`` (with
-semicolons) or ``INbreast.xls``; Moreira et al., Academic Radiology 19 (2012) 236 (METHODS M3, M4, M5).
+Layout of the release: ``AllDICOMs/NUMBER_PATIENT_MG_SIDE_VIEW_ANON.dcm``, ``AllXML/NUMBER.xml`` and ``INbreast.csv``
+(with semicolons) or ``INbreast.xls``; Moreira et al., Academic Radiology 19 (2012) 236 (METHODS M3, M4, M5).
 """
 
 import re
@@ -52,7 +52,7 @@ def read(source, report=None, findings="mass", normals="leave-out"):
                 without.append(number)
                 continue
             row = told.get(number, {})
-            gathering.add(path.name, number, **_values(path, xml, found, wanted, row, gathering, findings))
+            gathering.add(path.name, number, _values(path, xml, found, wanted, row, gathering, findings))
     report("Reading outlines", len(images), len(images))
     if without:
         gathering.note(

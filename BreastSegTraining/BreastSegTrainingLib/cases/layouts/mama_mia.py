@@ -1,9 +1,10 @@
 """MAMA-MIA: DCE-MRI of four collections with segmentations of experts.
 
-Layout of the release (Garrucho et al., Scientific Data 12 (2025) 453; METHODS M1, M6): ``images/CASE/case_0000.nii.gz``
-(before contrast), ``case_0001.nii.gz`` …; ``segmentations/expert`` and ``segmentations/automatic`` with ``case.nii.gz``;
-``patient_info_files/case.json``; ``clinical_and_imaging_info.xlsx`` (sheet ``dataset_info``); ``train_test_splits.csv``. Folders are
-in upper case, files in lower case.
+Layout of the release (Garrucho et al., Scientific Data 12 (2025) 453; METHODS M1, M6):
+``images/CASE/case_0000.nii.gz`` (before contrast), ``case_0001.nii.gz`` …; ``segmentations/expert`` and
+``segmentations/automatic`` with ``case.nii.gz``; ``patient_info_files/case.json``;
+``clinical_and_imaging_info.xlsx`` (sheet ``dataset_info``); ``train_test_splits.csv``. Folders are in upper case,
+files in lower case.
 """
 
 import json
@@ -61,17 +62,16 @@ def read(source, report=None, annotation="expert"):
             row = {**_flat(_info(infos.get(key), gathering)), **told.get(key, {})}
             times = _times(row.get("acquisitiontimes", ""), len(phases))
             untimed += [] if times else [folder.name]
-            gathering.add(
-                where,
-                folder.name,
-                patient=folder.name.upper(),
-                phases=gathering.relative(*phases),
-                times=times,
-                mask=gathering.relative(masks[key]),
-                phase_count=len(phases),
-                split=parts.get(key, ""),
+            values = {
+                "patient": folder.name.upper(),
+                "phases": gathering.relative(*phases),
+                "times": times,
+                "mask": gathering.relative(masks[key]),
+                "phase_count": len(phases),
+                "split": parts.get(key, ""),
                 **_clinical(row, folder.name),
-            )
+            }
+            gathering.add(where, folder.name, values)
     report("Reading cases", len(cases), len(cases))
     for key in sorted(masks.keys() - cases.keys()):
         gathering.refuse(masks[key].relative_to(gathering.folder).as_posix(), "its images are missing")

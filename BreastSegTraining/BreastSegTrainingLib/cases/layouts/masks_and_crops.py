@@ -61,11 +61,17 @@ def tell_apart(image, files, named=None):
         If no file, or more than one, can be the mask.
     """
     size = _size(open_dicom(image, image.name))
-    looked = [_look(path) for path in files]
-    masks = [file for file in looked if file.value is not None]
+    masks, damaged = [], []
+    for path in files:
+        try:
+            masks += [file for file in [_look(path)] if file.value is not None]
+        except BadInput as error:
+            damaged.append(error)
     if len(masks) > 1:
         # A crop can be black and white by chance; it is smaller than the image.
         masks = [file for file in masks if file.size == size] or masks
+    if not masks and damaged:
+        raise damaged[0]
     if not masks:
         raise BadInput(f"none of the {len(files)} files of the lesion is a mask (two values, one of them 0)")
     if len(masks) > 1:

@@ -1,4 +1,4 @@
-"""ctkRangeWidget: two numbers with a two-handled slider."""
+"""ctkRangeWidget and ctkDoubleRangeSlider: two numbers with a two-handled slider."""
 
 from PySide6 import QtCore, QtGui, QtWidgets
 
@@ -165,3 +165,84 @@ class ctkRangeWidget(QtWidgets.QWidget):
     autoSpinBoxWidth = kept(bool, "autoSpinBoxWidth", True)
     spinBoxAlignment = kept(int, "spinBoxAlignment", 128)
     spinBoxTextAlignment = kept(int, "spinBoxTextAlignment", 1)
+
+
+class ctkDoubleRangeSlider(QtWidgets.QWidget):
+    """A two-handled slider of fractional values, horizontal; values move in steps of `singleStep`."""
+
+    minimumValueChanged = QtCore.Signal(float)
+    maximumValueChanged = QtCore.Signal(float)
+    minimumPositionChanged = QtCore.Signal(float)
+    maximumPositionChanged = QtCore.Signal(float)
+    valuesChanged = QtCore.Signal(float, float)
+    positionsChanged = QtCore.Signal(float, float)
+    rangeChanged = QtCore.Signal(float, float)
+    sliderPressed = QtCore.Signal()
+    sliderReleased = QtCore.Signal()
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._range, self._values = [0.0, 99.0], [0.0, 99.0]
+        self._slider = _TwoHandles(self)
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._slider)
+        self._slider.moved.connect(self._onMoved)
+        self._show()
+
+    def _onMoved(self, index, fraction):
+        steps = round(fraction * (self._range[1] - self._range[0]) / self.singleStep)
+        value = self._range[0] + steps * self.singleStep
+        low, high = self._values
+        self.setValues(*((min(value, high), high) if index == 0 else (low, max(value, low))))
+
+    def _show(self):
+        span = self._range[1] - self._range[0]
+        self._slider.positions = [(value - self._range[0]) / span if span else 0.0 for value in self._values]
+        self._slider.update()
+
+    def setValues(self, low, high):
+        """Set both values, limited to the range and in order."""
+        low, high = (min(max(each, self._range[0]), self._range[1]) for each in (min(low, high), max(low, high)))
+        before, self._values = self._values, [low, high]
+        self._show()
+        for name, old, new in zip(("minimum", "maximum"), before, (low, high)):
+            if old != new:
+                getattr(self, f"{name}PositionChanged").emit(new)
+                getattr(self, f"{name}ValueChanged").emit(new)
+        if [low, high] != before:
+            self.positionsChanged.emit(low, high)
+            self.valuesChanged.emit(low, high)
+
+    def setMinimumValue(self, value):
+        """Set the lower value."""
+        self.setValues(value, max(value, self._values[1]))
+
+    def setMaximumValue(self, value):
+        """Set the upper value."""
+        self.setValues(min(value, self._values[0]), value)
+
+    def setRange(self, low, high):
+        """Set the limits."""
+        low, high = min(low, high), max(low, high)
+        if [low, high] != self._range:
+            self._range = [low, high]
+            self.rangeChanged.emit(low, high)
+        self.setValues(*self._values)
+
+    minimum = QtCore.Property(
+        float, lambda self: self._range[0], lambda self, v: self.setRange(v, max(v, self._range[1]))
+    )
+    maximum = QtCore.Property(
+        float, lambda self: self._range[1], lambda self, v: self.setRange(min(v, self._range[0]), v)
+    )
+    minimumValue = QtCore.Property(float, lambda self: self._values[0], setMinimumValue)
+    maximumValue = QtCore.Property(float, lambda self: self._values[1], setMaximumValue)
+    minimumPosition = QtCore.Property(float, lambda self: self._values[0], setMinimumValue)
+    maximumPosition = QtCore.Property(float, lambda self: self._values[1], setMaximumValue)
+    singleStep = kept(float, "singleStep", 1.0)
+    tickInterval = kept(float, "tickInterval", 0.0)
+    tickPosition = kept(int, "tickPosition", 0)
+    orientation = kept(int, "orientation", 1)
+    tracking = kept(bool, "tracking", True)
+    symmetricMoves = kept(bool, "symmetricMoves", False)

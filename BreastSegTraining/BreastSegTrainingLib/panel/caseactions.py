@@ -1,0 +1,194 @@
+"""Load a case into the scene, correct its mask, and save the mask: the former file stays."""
+
+from pathlib import Path
+
+from BreastSegLib.errors import BadInput, BreastSegError, Undecided
+from BreastSegLib.scene.texts import _
+
+from ..scene import casemask, loadcase, segmenteditor
+from ..scene.takecase import MASKS
+from . import ask
+from .commandwork import makeCommand
+from .opentable import forNewMask
+
+
+class CaseActions:
+    """The buttons below the table.
+
+    Parameters
+    ----------
+    ui : object
+        The widgets of the .ui file, by name.
+    session : BreastSegLib.scene.session.Session
+    opened : OpenTable
+    step : CasesStep
+    start : callable
+        ``start(turns, onDone, onError)`` begins work in turns.
+    progress : callable
+        ``progress(stage, done, total, secondsLeft)``.
+    say : callable
+    onChanged : callable
+        Called when another case is loaded, or its row has changed.
+    """
+
+    def __init__(self, ui, session, opened, step, start, progress, say, onChanged):
+        self._ui, self._session, self._opened, self._step = ui, session, opened, step
+        self._start, self._progress, self._say, self._onChanged = start, progress, say, onChanged
+        self.loaded, self._savedAt, self._table, self._idle = None, 0, None, True
+        ui.loadCaseButton.connect("clicked()", self.load)
+        ui.correctMaskButton.connect("clicked()", self.correct)
+        ui.saveMaskButton.connect("clicked()", self.save)
+
+    @property
+    def maskChanged(self):
+        """bool: whether the loaded mask was drawn on since it was loaded or saved."""
+        return self.loaded is not None and self.loaded.there and self._modified() > self._savedAt
+
+    def load(self):
+        """Begin to load the chosen case; a mask that is not saved is asked about first."""
+        chosen = self._step.chosen
+        if len(chosen) != 1 or not self.mayLeave():
+            return
+        case = self._opened.cases[chosen[0]]
+        try:
+            source = self._opened.table.source(case)
+            masks = self._opened.table.mask_paths(case) if case.get("mask") else []
+        except BreastSegError as error:
+            self._say(error.line, True)
+            return
+        if self.loaded is not None:
+            loadcase.remove(self._session, self.loaded)
+            self.forget()
+        turns = loadcase.loadCase(self._session, makeCommand, case, source, masks, self._progress)
+        self._start(turns, self._onLoaded, lambda error: self._onError(error, case))
+
+    def correct(self):
+        """Open the Segment Editor on the loaded case's mask."""
+        try:
+            casemask.checkThere(self.loaded.segmentation, self.loaded.volume)
+            segmenteditor.correct(self.loaded.segmentation, self.loaded.volume)
+        except BreastSegError as error:
+            self._say(error.line, True)
+
+    def save(self):
+        """Begin to write the loaded case's mask beside the table."""
+        if self.loaded is None:
+            return
+        if self._opened.path is None:
+            self._say(_("Save the table first: masks are written beside it."), True)
+            return
+        if self.loaded.name not in {case.name for case in self._opened.cases}:
+            self._say(_("The table has no case {name} any more.").format(name=self.loaded.name), True)
+            return
+        loaded, modified = self.loaded, self._modified()
+        self._progress(_("Saving the mask"), 0, 0, None)
+        turns = casemask.maskOf(loaded.segmentation, loaded.volume)
+        self._start(turns, lambda mask: self._onMask(loaded, mask, modified), lambda error: self._onError(error, None))
+
+    def mayLeave(self):
+        """Ask whether a corrected mask may go when it is not saved."""
+        if not self.maskChanged:
+            return True
+        question = _("The mask of {name} was changed and is not saved. Leave it without saving?")
+        return ask.yes(question.format(name=self.loaded.name))
+
+    def forget(self):
+        """The loaded case is gone."""
+        self.loaded = None
+
+    def adopt(self, loaded):
+        """Take a case that is in the scene already, as after a scene was opened."""
+        self.loaded = loaded
+        self._savedAt = self._modified()
+
+    def tableChanged(self):
+        """Another table stands there: the loaded case may be none of it."""
+        if self.loaded is not None and self.loaded.name not in {case.name for case in self._opened.cases}:
+            self.forget()
+
+    def refresh(self, idle):
+        """Bring the buttons up to date."""
+        if self.loaded is not None and not self.loaded.there:
+            self.forget()
+        ui, chosen, loaded = self._ui, self._step.chosen, self.loaded
+        self._idle = idle
+        count = len(chosen)
+        ui.loadCaseButton.setEnabled(idle and count == 1)
+        tip = _("Show the exam and its mask") if count == 1 else _("Choose one row first")
+        ui.loadCaseButton.setToolTip(tip)
+        for button, tip in (
+            (ui.correctMaskButton, _("Open the Segment Editor on the mask of {name}")),
+            (ui.saveMaskButton, _("Write the mask of {name} beside the table; the former file is kept")),
+        ):
+            button.setEnabled(idle and loaded is not None)
+            button.setToolTip(tip.format(name=loaded.name) if loaded is not None else _("Load a case first"))
+        ui.caseLabel.setVisible(loaded is not None)
+        if loaded is not None:
+            words = [_("In the scene: {name}.").format(name=loaded.name), *loaded.notes]
+            ui.caseLabel.text = " ".join(words)
+
+    def _onLoaded(self, loaded):
+        self.loaded = loaded
+        loadcase.show(loaded)
+        self._savedAt = self._modified()
+        self._say(_("Loaded {name}.").format(name=loaded.name), False)
+        self._onChanged()
+
+    def _onMask(self, loaded, mask, modified):
+        if not mask.array.any() and not ask.yes(
+            _("The mask is empty. Save it all the same? The check will ask whether the case has no lesion.")
+        ):
+            self._say(_("The mask was not saved."), False)
+            return
+        path = self._opened.path.parent / MASKS / f"{loaded.name}.nrrd"
+        try:
+            kept = casemask.writeMask(mask, path)
+        except BreastSegError as error:
+            self._say(error.line, True)
+            return
+        self._savedAt = modified
+        text = _("Saved the mask of {name}.").format(name=loaded.name)
+        if kept is not None:
+            text += " " + _("The former one is {name} now.").format(name=Path(kept).name)
+        try:
+            self._opened.setOfCase(loaded.name, forNewMask(self._opened.cell(path)))
+        except BreastSegError as error:
+            text += " " + _("The table could not be written: {why}").format(why=error.line)
+            self._say(text, True)
+        else:
+            self._say(text, False)
+        self._step.refreshTable()
+        self._onChanged()
+
+    def _onError(self, error, case):
+        if isinstance(error, Undecided) and case is not None and getattr(error, "choices", ()):
+            texts = [text for _value, text in error.choices]
+            place = ask.choice(_("The files leave something open"), error.line, texts)
+            if place >= 0:
+                self._answer(case, error, error.choices[place][0])
+                return
+        self._say(error.line, True)
+
+    def _answer(self, case, question, value):
+        """Write the answer into the table, where the check and the export find it, and load again."""
+        try:
+            place = self._opened.table.index_of(case.name)
+        except BadInput:
+            return
+        parts = [part for part in case.parts("choose") if not part.startswith(f"{question.name}=")]
+        self._opened.setValue(place, "choose", ";".join([*parts, f"{question.name}={value}"]))
+        self._step.rows.changed()
+        self._step.showRows()
+        self.load()
+
+    def _modified(self):
+        """Return when the loaded mask was changed last."""
+        if self.loaded is None or not self.loaded.there:
+            return 0
+        segmentation = self.loaded.segmentation.GetSegmentation()
+        times = [segmentation.GetNumberOfSegments()]
+        name = "Binary labelmap"
+        for place in range(segmentation.GetNumberOfSegments()):
+            image = segmentation.GetNthSegment(place).GetRepresentation(name)
+            times.append(image.GetMTime() if image is not None else 0)
+        return max(times)

@@ -1,0 +1,1 @@
+"""Labelled cases in the application's scene: shown, corrected, and taken from it."""

@@ -1,0 +1,468 @@
+"""The scene room of the training panel: cases are loaded, corrected, saved with the old mask kept, and taken."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from training_fixtures import (  # noqa: F401
+    asked,
+    finish,
+    panel,
+    settle,
+    training,
+    turnUntil,
+    widget,
+)
+
+SIZE = {"shape": (28, 72, 112), "spacing": (1.8, 1.8, 3.0), "posts": 2, "radius_mm": (8.0, 11.0)}
+
+
+@pytest.fixture(scope="session")
+def small_sample():
+    """A small exam with its truth."""
+    from BreastSegLib.samples.dce import make_dce_exam
+
+    return make_dce_exam(seed=9103, **SIZE)
+
+
+@pytest.fixture
+def cases(tmp_path, small_sample):
+    """A table with two DCE cases (one with another label for the mass) and one mammogram."""
+    from BreastSegLib.exam.store import save_exam
+    from BreastSegLib.reports.masks import write_mask
+    from BreastSegLib.samples.writing import write_mammogram_sample
+    from BreastSegLib.volume import Volume
+    from BreastSegTrainingLib.cases import Case, CaseTable
+
+    folder = tmp_path / "fälle"
+    save_exam(small_sample.exam, folder / "exams" / "a")
+    write_mask(folder / "masks" / "a.nrrd", small_sample.truth)
+    two = small_sample.truth.array * 2
+    two[0, 0, 0] = 1
+    write_mask(folder / "masks" / "b.nii.gz", Volume(two.astype(np.uint8), small_sample.truth.geometry))
+    write_mammogram_sample(folder / "mg", 5, "R", "CC", size=(416, 320), shape="oval", diameter_mm=16.0)
+    rows = [
+        {"case": "a", "patient": "P1", "exam": "exams/a", "mask": "masks/a.nrrd", "status": "ok", "volume_mm3": "1"},
+        {"case": "b", "patient": "P2", "exam": "exams/a", "mask": "masks/b.nii.gz", "label": "2", "fixes": "merge"},
+        {"case": "mg", "patient": "P3", "image": "mg/exam/IM0001.dcm", "mask": "mg/truth.png"},
+        {"case": "none", "patient": "P4", "exam": "exams/a"},
+        {"case": "gone", "patient": "P5", "exam": "exams/missing", "mask": "masks/a.nrrd"},
+    ]
+    table = CaseTable([Case(row) for row in rows], folder)
+    table.write(folder / "cases.csv")
+    return folder / "cases.csv"
+
+
+def load(panel, name):  # noqa: F811
+    """Load a case as the user does."""
+    panel.cases.grid.choose(panel.opened.table.index_of(name))
+    panel.ui.loadCaseButton.click()
+    finish(panel)
+    return panel.case.loaded
+
+
+def row(panel, name):  # noqa: F811
+    return panel.opened.cases[panel.opened.table.index_of(name)]
+
+
+def drawn(loaded):
+    """Return the lesion of the loaded case as an array."""
+    import slicer
+
+    ids = [loaded.segmentation.GetSegmentation().GetNthSegmentID(0)]
+    return slicer.util.arrayFromSegmentBinaryLabelmap(loaded.segmentation, ids[0], loaded.volume)
+
+
+def draw(loaded, array):
+    """Replace the lesion as an effect of the Segment Editor does."""
+    import slicer
+
+    segmentId = loaded.segmentation.GetSegmentation().GetNthSegmentID(0)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(array, loaded.segmentation, segmentId, loaded.volume)
+
+
+def saveMask(panel):  # noqa: F811
+    panel.ui.saveMaskButton.click()
+    finish(panel)
+
+
+def test_a_case_is_shown_with_its_mask_coded_over_the_right_phase(panel, cases, small_sample):  # noqa: F811
+    import slicer
+
+    panel.open(cases)
+    loaded = load(panel, "a")
+    assert [phase.name for phase in loaded.exam.phases] == [phase.name for phase in small_sample.exam.phases]
+    assert loaded.volume.GetAttribute("BreastSeg.Phase") == "1"
+    assert np.array_equal(drawn(loaded), small_sample.truth.array > 0)
+    segment = loaded.segmentation.GetSegmentation().GetNthSegment(0)
+    assert segment.GetName() == "Mass" and "SCT" in segment.GetTerminology()
+    composite = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
+    assert composite.GetBackgroundVolumeID() == loaded.volume.GetID()
+    assert not any(node.GetName() == "a" for node in slicer.util.getNodesByClass("vtkMRMLNode")), "no case names"
+    assert panel.ui.caseLabel.text == "In the scene: a." and panel.ui.saveMaskButton.isEnabled()
+
+
+def test_only_the_chosen_label_is_the_lesion(panel, cases, small_sample):  # noqa: F811
+    panel.open(cases)
+    loaded = load(panel, "b")
+    assert np.array_equal(drawn(loaded), small_sample.truth.array > 0)
+
+
+def test_another_case_takes_the_place_of_the_former(panel, cases):  # noqa: F811
+    import slicer
+
+    panel.open(cases)
+    load(panel, "a")
+    before = {node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")}
+    loaded = load(panel, "mg")
+    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    assert len(volumes) == 1 and volumes[0] is loaded.volume
+    assert len(before) > 1 and len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 1
+    assert drawn(loaded).shape == (1, 416, 320) and drawn(loaded).any()
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    import vtk
+
+    items = vtk.vtkIdList()
+    hierarchy.GetItemChildren(hierarchy.GetSceneItemID(), items, False)
+    assert items.GetNumberOfIds() == 1, "the folder of the former exam is gone"
+
+
+def test_a_corrected_mask_is_saved_and_the_old_file_stays(panel, cases):  # noqa: F811
+    import SimpleITK as sitk
+    from BreastSegTrainingLib.cases import CaseTable
+
+    panel.open(cases)
+    loaded = load(panel, "b")
+    old = (cases.parent / "masks" / "b.nii.gz").read_bytes()
+    assert not panel.case.maskChanged
+    corrected = np.roll(drawn(loaded), 2, axis=2)
+    draw(loaded, corrected)
+    assert panel.case.maskChanged
+    saveMask(panel)
+    path = cases.parent / "masks" / "b.nrrd"
+    image = sitk.ReadImage(str(path))
+    assert np.array_equal(sitk.GetArrayFromImage(image), corrected > 0)
+    exam = loaded.exam.geometry
+    assert np.allclose(image.GetOrigin(), exam.origin) and np.allclose(image.GetSpacing(), exam.spacing)
+    assert np.allclose(image.GetDirection(), exam.direction)
+    assert (cases.parent / "masks" / "b.nii.gz").read_bytes() == old
+    for case in (row(panel, "b"), CaseTable.read(cases).cases[1]):
+        assert case.get("mask") == "masks/b.nrrd"
+        assert not case.get("label") and not case.get("fixes") and not case.get("status")
+    assert not panel.opened.unsaved and not panel.case.maskChanged
+    again = load(panel, "b")
+    assert np.array_equal(drawn(again) > 0, corrected > 0)
+
+
+def test_a_mask_with_the_same_name_is_kept_with_a_date(panel, cases):  # noqa: F811
+    panel.open(cases)
+    loaded = load(panel, "a")
+    old = (cases.parent / "masks" / "a.nrrd").read_bytes()
+    for shift in (1, 2):
+        draw(loaded, np.roll(drawn(loaded), shift, axis=1))
+        saveMask(panel)
+        assert "former one" in panel.ui.statusLabel.text
+    kept = sorted(path for path in (cases.parent / "masks").glob("a_*.nrrd"))
+    assert len(kept) == 2 and old in [path.read_bytes() for path in kept]
+    assert row(panel, "a").get("status") == "" and row(panel, "a").get("volume_mm3") == ""
+    assert not list((cases.parent / "masks").glob(".part-*"))
+
+
+def test_several_segments_are_one_lesion_and_other_grids_are_brought_back(panel, cases):  # noqa: F811
+    import SimpleITK as sitk
+    import slicer
+
+    panel.open(cases)
+    loaded = load(panel, "a")
+    first = drawn(loaded).copy()
+    second = np.zeros_like(first)
+    second[2:4, 5:9, 10:14] = 1
+    segmentId = loaded.segmentation.GetSegmentation().AddEmptySegment("other")
+    slicer.util.updateSegmentBinaryLabelmapFromArray(second, loaded.segmentation, segmentId, loaded.volume)
+    saveMask(panel)
+    path = cases.parent / "masks" / "a.nrrd"
+    assert np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), (first | second) > 0)
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    matrix = slicer.util.vtkMatrixFromArray(np.array([[1, 0, 0, 5.4], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]))
+    transform.SetMatrixTransformToParent(matrix)
+    loaded.segmentation.SetAndObserveTransformNodeID(transform.GetID())
+    saveMask(panel)
+    moved = sitk.GetArrayFromImage(sitk.ReadImage(str(path))) > 0
+    before = np.argwhere((first | second) > 0).mean(axis=0)
+    shift = (np.argwhere(moved).mean(axis=0) - before)[::-1] * loaded.exam.geometry.spacing
+    ras = np.diag([-1, -1, 1]) @ loaded.exam.geometry.matrix @ shift
+    assert np.allclose(ras, (5.4, 0, 0), atol=1.0), "it lies where the user sees it"
+
+
+def test_a_case_without_mask_can_be_drawn(panel, cases):  # noqa: F811
+    panel.open(cases)
+    loaded = load(panel, "none")
+    assert loaded.notes == ("No mask is given.",)
+    assert loaded.segmentation.GetSegmentation().GetNumberOfSegments() == 1
+    array = np.zeros(loaded.exam.geometry.shape, np.uint8)
+    array[3:6, 4:8, 5:9] = 1
+    draw(loaded, array)
+    saveMask(panel)
+    assert row(panel, "none").get("mask") == "masks/none.nrrd" and (cases.parent / "masks" / "none.nrrd").is_file()
+
+
+def test_an_empty_mask_is_asked_about(panel, cases, asked):  # noqa: F811
+    panel.open(cases)
+    loaded = load(panel, "none")
+    asked["yes"] = False
+    saveMask(panel)
+    assert not (cases.parent / "masks" / "none.nrrd").exists() and loaded is panel.case.loaded
+    asked["yes"] = True
+    saveMask(panel)
+    assert (cases.parent / "masks" / "none.nrrd").exists()
+
+
+def test_what_cannot_be_loaded_is_told_in_a_line(panel, cases):  # noqa: F811
+    import slicer
+
+    panel.open(cases)
+    assert load(panel, "gone") is None
+    assert "missing" in panel.ui.statusLabel.text and "\n" not in panel.ui.statusLabel.text
+    assert not slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    (cases.parent / "masks" / "a.nrrd").write_bytes(b"broken")
+    loaded = load(panel, "a")
+    assert loaded is not None and "damaged" in " ".join(loaded.notes) and "damaged" in panel.ui.caseLabel.text
+
+
+def test_a_mask_that_is_not_saved_is_asked_about(panel, cases, asked):  # noqa: F811
+    panel.open(cases)
+    loaded = load(panel, "a")
+    draw(loaded, np.roll(drawn(loaded), 3, axis=1))
+    asked["yes"] = False
+    assert load(panel, "b") is loaded
+    asked["yes"] = True
+    assert load(panel, "b").name == "b"
+
+
+def test_correct_opens_the_segment_editor_on_the_mask(panel, cases):  # noqa: F811
+    import slicer
+
+    panel.open(cases)
+    loaded = load(panel, "a")
+    panel.ui.correctMaskButton.click()
+    assert slicer.util.selectedModule() == "SegmentEditor"
+    editor = slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+    assert editor.GetSegmentationNode() is loaded.segmentation and editor.GetSourceVolumeNode() is loaded.volume
+    assert editor.GetSelectedSegmentID() == loaded.segmentation.GetSegmentation().GetNthSegmentID(0)
+    slicer.util.selectModule("BreastSegTraining")
+    assert panel.case.loaded is loaded and panel.ui.saveMaskButton.isEnabled()
+    editor = slicer.util.getNodesByClass("vtkMRMLSegmentEditorNode")
+    assert len(editor) == 1
+
+
+def test_nodes_that_are_deleted_meanwhile(panel, cases):  # noqa: F811
+    import slicer
+
+    panel.open(cases)
+    loaded = load(panel, "a")
+    panel.case.save()
+    slicer.mrmlScene.RemoveNode(loaded.segmentation)
+    finish(panel)
+    assert "no longer in the scene" in panel.ui.statusLabel.text
+    assert panel.case.loaded is None and not panel.ui.saveMaskButton.isEnabled()
+    assert not list((cases.parent / "masks").glob("a_*"))
+    assert load(panel, "a") is not None
+    slicer.mrmlScene.RemoveNode(panel.case.loaded.volume)
+    assert not panel.ui.correctMaskButton.isEnabled() and panel.ui.caseLabel.isHidden()
+
+
+def test_closing_the_scene_while_a_case_loads(panel, cases):  # noqa: F811
+    import slicer
+
+    panel.open(cases)
+    panel.cases.grid.choose(0)
+    panel.ui.loadCaseButton.click()
+    for _turn in range(5):
+        slicer.app.processEvents()
+    slicer.mrmlScene.Clear(0)
+    assert not panel.working and panel.ui.progressFrame.isHidden() and panel.ui.openButton.isEnabled()
+    for _turn in range(20):
+        slicer.app.processEvents()
+    assert not slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    assert len(panel.opened.table) == 5, "the table stays open"
+    assert load(panel, "a") is not None
+
+
+def test_cancel_while_a_case_loads_leaves_nothing(panel, cases):  # noqa: F811
+    import slicer
+
+    panel.open(cases)
+    panel.cases.grid.choose(0)
+    panel.ui.loadCaseButton.click()
+    panel.ui.cancelButton.click()
+    finish(panel)
+    assert panel.ui.statusLabel.text == "Cancelled." and panel.case.loaded is None
+    assert not slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+
+
+def test_a_table_that_cannot_be_written_keeps_mask_and_row(panel, cases, monkeypatch):  # noqa: F811
+    panel.open(cases)
+    loaded = load(panel, "b")
+    draw(loaded, np.roll(drawn(loaded), 2, axis=2))
+    cases.unlink()
+    saveMask(panel)
+    assert "table could not be written" in panel.ui.statusLabel.text
+    assert (cases.parent / "masks" / "b.nrrd").is_file() and row(panel, "b").get("mask") == "masks/b.nrrd"
+    assert panel.opened.unsaved and panel.file.save() and "masks/b.nrrd" in cases.read_text(encoding="utf-8")
+
+
+def test_a_mask_that_cannot_be_written_changes_nothing(panel, cases):  # noqa: F811
+    from BreastSegTrainingLib.scene import casemask
+
+    panel.open(cases)
+    loaded = load(panel, "b")
+    draw(loaded, np.roll(drawn(loaded), 2, axis=2))
+    masks = cases.parent / "masks"
+    masks.rename(cases.parent / "elsewhere")
+    masks.write_text("a file in the way")
+    saveMask(panel)
+    assert panel.ui.statusLabel.text and row(panel, "b").get("mask") == "masks/b.nii.gz"
+    assert panel.case.maskChanged and casemask.segmentsOf(loaded.segmentation)
+
+
+def test_the_loaded_case_comes_back_with_the_scene(panel, cases, tmp_path, widget):  # noqa: F811
+    import slicer
+
+    panel.open(cases)
+    loaded = load(panel, "a")
+    node = widget._parameterNode
+    assert node.loadedCase == "a" and node.segmentation is loaded.segmentation and len(list(node.phases)) == 3
+    panel.case.forget()
+    node.loadedCase, node.segmentation, node.phases = "a", loaded.segmentation, list(loaded.exam.nodes)
+    panel.kept.follow(node)
+    assert panel.case.loaded is not None and panel.case.loaded.volume is loaded.volume
+    draw(panel.case.loaded, np.roll(drawn(panel.case.loaded), 2, axis=2))
+    saveMask(panel)
+    assert row(panel, "a").get("status") == "" and list((cases.parent / "masks").glob("a_*.nrrd"))
+    assert slicer.mrmlScene.IsNodePresent(loaded.segmentation)
+
+
+# Taking cases from the scene
+
+
+@pytest.fixture
+def in_scene(panel, cases):  # noqa: F811
+    """A table with an exam in the scene that is to become another case."""
+    panel.open(cases)
+    load(panel, "a")
+    return panel.case.loaded
+
+
+def test_a_case_is_taken_from_the_scene(panel, cases, in_scene, small_sample):  # noqa: F811
+    import SimpleITK as sitk
+    from BreastSegLib.exam.store import load_exam
+
+    panel.addSceneCase()
+    box = panel.sceneBox
+    assert box.whatIsMissing == "Say which patient it is.", "what the DICOM files say is not taken silently"
+    assert not box.ui.sceneAddButton.isEnabled()
+    box.ui.patientEdit.text = "P9"
+    box.ui.caseNameEdit.text = "a"
+    assert "already" in box.whatIsMissing
+    box.ui.caseNameEdit.text = "ä b"
+    assert "letters" in box.whatIsMissing
+    box.ui.caseNameEdit.text = "new"
+    box.ui.centreEdit.text = "East"
+    box.ui.sceneAddButton.click()
+    finish(panel)
+    case = row(panel, "new")
+    assert case.patient == "P9" and case.get("centre") == "East" and case.get("phase_count") == "3"
+    exam = load_exam(cases.parent / case.get("exam"))
+    assert [phase.name for phase in exam.phases] == [phase.name for phase in small_sample.exam.phases]
+    assert [phase.time_s for phase in exam.phases] == [phase.time_s for phase in small_sample.exam.phases]
+    for mine, theirs in zip(exam.volumes, small_sample.exam.volumes):
+        assert np.array_equal(mine.array, theirs.array) and mine.geometry.same_grid(theirs.geometry)
+    mask = sitk.ReadImage(str(cases.parent / case.get("mask")))
+    assert np.array_equal(sitk.GetArrayFromImage(mask), small_sample.truth.array > 0)
+    assert panel.opened.unsaved and "Save the table" in panel.ui.statusLabel.text
+    assert load(panel, "new") is not None
+    record = json.loads((cases.parent / case.get("exam") / "exam.json").read_text(encoding="utf-8"))
+    assert "P9" not in json.dumps(record)
+
+
+def test_only_the_chosen_segment_is_taken(panel, cases, in_scene):  # noqa: F811
+    import SimpleITK as sitk
+    import slicer
+    from BreastSegLib.errors import BadInput
+
+    other = np.zeros(in_scene.exam.geometry.shape, np.uint8)
+    other[2:4, 5:9, 10:14] = 1
+    segmentId = in_scene.segmentation.GetSegmentation().AddEmptySegment("", "Lymph node")
+    slicer.util.updateSegmentBinaryLabelmapFromArray(other, in_scene.segmentation, segmentId, in_scene.volume)
+    panel.addSceneCase()
+    box = panel.sceneBox
+    assert box.whatIsMissing == "Tick the segment that is the lesion."
+    box.chooseSegment("lymph NODE")
+    with pytest.raises(BadInput, match="No segment is called"):
+        box.chooseSegment("nothing")
+    box.chooseSegment("SCT:4147007")
+    box.chooseSegment("Lymph node")
+    box.ui.patientEdit.text, box.ui.caseNameEdit.text = "P9", "node"
+    box.add()
+    finish(panel)
+    mask = sitk.ReadImage(str(cases.parent / row(panel, "node").get("mask")))
+    assert np.array_equal(sitk.GetArrayFromImage(mask), other)
+
+
+def test_a_mammogram_is_taken_with_side_and_view(panel, cases):  # noqa: F811
+    from BreastSegLib.exam.mammograms.store import load_views
+
+    panel.open(cases)
+    load(panel, "mg")
+    panel.addSceneCase()
+    box = panel.sceneBox
+    box.ui.patientEdit.text, box.ui.caseNameEdit.text = "P9", "view"
+    box.add()
+    finish(panel)
+    case = row(panel, "view")
+    assert case.get("side") == "right" and case.get("view") == "CC"
+    exam = load_views(cases.parent / case.get("exam"))
+    assert [view.name for view in exam.views] == ["RCC"]
+    assert load(panel, "view") is not None, panel.ui.statusLabel.text
+
+
+def test_what_is_cancelled_or_full_leaves_no_half_case(panel, cases, in_scene, monkeypatch):  # noqa: F811
+    from BreastSegTrainingLib.scene import takecase
+
+    def full(mask, path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(takecase.casemask, "writeMask", full)
+    panel.addSceneCase()
+    panel.sceneBox.ui.patientEdit.text, panel.sceneBox.ui.caseNameEdit.text = "P9", "new"
+    panel.sceneBox.add()
+    finish(panel)
+    assert "No space left" in panel.ui.statusLabel.text and "new" not in {case.name for case in panel.opened.cases}
+    assert not (cases.parent / "exams" / "new").exists() and os.listdir(cases.parent / "masks")
+    monkeypatch.undo()
+    panel.addSceneCase()
+    panel.sceneBox.ui.patientEdit.text, panel.sceneBox.ui.caseNameEdit.text = "P9", "new"
+    panel.sceneBox.add()
+    panel.ui.cancelButton.click()
+    finish(panel)
+    assert not (cases.parent / "exams" / "new").exists() and not (cases.parent / "masks" / "new.nrrd").exists()
+
+
+def test_files_that_are_there_are_not_overwritten(panel, cases, in_scene):  # noqa: F811
+    (cases.parent / "masks" / "new.nrrd").write_bytes(b"precious")
+    panel.addSceneCase()
+    panel.sceneBox.ui.patientEdit.text, panel.sceneBox.ui.caseNameEdit.text = "P9", "new"
+    panel.sceneBox.add()
+    finish(panel)
+    assert "already" in panel.ui.statusLabel.text and not (cases.parent / "exams" / "new").exists()
+    assert (cases.parent / "masks" / "new.nrrd").read_bytes() == b"precious"
+
+
+def test_a_new_table_is_saved_before_a_case_is_taken(panel, asked, tmp_path):  # noqa: F811
+    panel.addSceneCase()
+    assert [name for name, *_ in asked["asked"]] == ["fileToSave"] and not panel.sceneBox.dialog.isVisible()
+    asked["fileToSave"] = str(tmp_path / "new.csv")
+    panel.addSceneCase()
+    assert panel.sceneBox.whatIsMissing == "There is no segmentation in the scene."
+    panel.sceneBox.dialog.hide()
