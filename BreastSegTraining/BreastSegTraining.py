@@ -31,8 +31,8 @@ class BreastSegTraining(ScriptedLoadableModule):
         self.parent.dependencies = []
         self.parent.contributors = ["SlicerBreastSeg contributors"]
         self.parent.helpText = _(
-            "From labelled breast exams to a dataset that lesion models are trained from: a table of cases, checks with "
-            "fixes, image quality, selection rules, and the nnU-Net dataset. "
+            "From labelled breast exams to a dataset that lesion models are trained from: a table of cases, checks "
+            "with fixes, image quality, selection rules, and the nnU-Net dataset. "
             "For research only; not a medical device, not for diagnosis or treatment."
         )
         self.parent.acknowledgementText = _("Built on nnU-Net (Isensee et al., Nature Methods 2021) and 3D Slicer.")
@@ -76,7 +76,7 @@ class BreastSegTrainingParameterNode:
 
 
 class BreastSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The module panel's frame: loads the .ui file and follows the scene. The panel is `BreastSegTrainingLib.panel`."""
+    """The module panel's frame: loads the .ui file and follows the scene; see `BreastSegTrainingLib.panel`."""
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)

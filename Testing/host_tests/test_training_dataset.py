@@ -191,6 +191,7 @@ def test_the_export_is_asked_for_what_was_chosen(panel, measured, told, tmp_path
     ui.keyEdit.setCurrentPath(str(tmp_path / "key.csv"))
     ui.verifyCheck.checked = True
     panel.refresh()
+    assert ui.exportButton.isEnabled(), ui.exportButton.toolTip
     ui.exportButton.click()
     parser = Parser()
     add_arguments(parser.add_subparsers())
@@ -199,6 +200,7 @@ def test_the_export_is_asked_for_what_was_chosen(panel, measured, told, tmp_path
     assert (options.test, options.folds, options.seed, options.workers) == (0.25, 3, 11, 2)
     assert options.stratify == ["centre", "volume"] and options.names == "BRCA" and options.verify
     assert (options.licence, options.reference, options.key) == ("CC BY 4.0", "doi:1", str(tmp_path / "key.csv"))
+    panel.kept.keep()
     node = widget._parameterNode
     assert (node.datasetNumber, node.datasetName, node.folds, node.stratify) == (7, "BreastDCE", 3, "centre volume")
     assert node.tablePath == str(measured) and node.recipe == "mama-mia-first-post"
@@ -244,6 +246,7 @@ def test_settings_come_back_with_the_scene(panel, measured, widget, tmp_path):  
     panel.cases.setColumns(("case", "age"))
     panel.ui.outputEdit.setCurrentPath(str(tmp_path))
     panel.refresh()
+    panel.kept.keep()
     path = tmp_path / "scene.mrml"
     slicer.mrmlScene.SetRootDirectory(str(tmp_path))
     slicer.mrmlScene.SetURL(str(path))

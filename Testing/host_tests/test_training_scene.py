@@ -1,85 +1,19 @@
-"""The scene room of the training panel: cases are loaded, corrected, saved with the old mask kept, and taken."""
-
-import json
-import os
+"""The scene room of the training panel: cases are loaded, corrected, and saved with the old mask kept."""
 
 import numpy as np
-import pytest
 from training_fixtures import (  # noqa: F401
     asked,
+    cases,
+    draw,
+    drawn,
     finish,
+    load,
     panel,
-    settle,
+    row,
+    small_sample,
     training,
-    turnUntil,
     widget,
 )
-
-SIZE = {"shape": (28, 72, 112), "spacing": (1.8, 1.8, 3.0), "posts": 2, "radius_mm": (8.0, 11.0)}
-
-
-@pytest.fixture(scope="session")
-def small_sample():
-    """A small exam with its truth."""
-    from BreastSegLib.samples.dce import make_dce_exam
-
-    return make_dce_exam(seed=9103, **SIZE)
-
-
-@pytest.fixture
-def cases(tmp_path, small_sample):
-    """A table with two DCE cases (one with another label for the mass) and one mammogram."""
-    from BreastSegLib.exam.store import save_exam
-    from BreastSegLib.reports.masks import write_mask
-    from BreastSegLib.samples.writing import write_mammogram_sample
-    from BreastSegLib.volume import Volume
-    from BreastSegTrainingLib.cases import Case, CaseTable
-
-    folder = tmp_path / "fälle"
-    save_exam(small_sample.exam, folder / "exams" / "a")
-    write_mask(folder / "masks" / "a.nrrd", small_sample.truth)
-    two = small_sample.truth.array * 2
-    two[0, 0, 0] = 1
-    write_mask(folder / "masks" / "b.nii.gz", Volume(two.astype(np.uint8), small_sample.truth.geometry))
-    write_mammogram_sample(folder / "mg", 5, "R", "CC", size=(416, 320), shape="oval", diameter_mm=16.0)
-    rows = [
-        {"case": "a", "patient": "P1", "exam": "exams/a", "mask": "masks/a.nrrd", "status": "ok", "volume_mm3": "1"},
-        {"case": "b", "patient": "P2", "exam": "exams/a", "mask": "masks/b.nii.gz", "label": "2", "fixes": "merge"},
-        {"case": "mg", "patient": "P3", "image": "mg/exam/IM0001.dcm", "mask": "mg/truth.png"},
-        {"case": "none", "patient": "P4", "exam": "exams/a"},
-        {"case": "gone", "patient": "P5", "exam": "exams/missing", "mask": "masks/a.nrrd"},
-    ]
-    table = CaseTable([Case(row) for row in rows], folder)
-    table.write(folder / "cases.csv")
-    return folder / "cases.csv"
-
-
-def load(panel, name):  # noqa: F811
-    """Load a case as the user does."""
-    panel.cases.grid.choose(panel.opened.table.index_of(name))
-    panel.ui.loadCaseButton.click()
-    finish(panel)
-    return panel.case.loaded
-
-
-def row(panel, name):  # noqa: F811
-    return panel.opened.cases[panel.opened.table.index_of(name)]
-
-
-def drawn(loaded):
-    """Return the lesion of the loaded case as an array."""
-    import slicer
-
-    ids = [loaded.segmentation.GetSegmentation().GetNthSegmentID(0)]
-    return slicer.util.arrayFromSegmentBinaryLabelmap(loaded.segmentation, ids[0], loaded.volume)
-
-
-def draw(loaded, array):
-    """Replace the lesion as an effect of the Segment Editor does."""
-    import slicer
-
-    segmentId = loaded.segmentation.GetSegmentation().GetNthSegmentID(0)
-    slicer.util.updateSegmentBinaryLabelmapFromArray(array, loaded.segmentation, segmentId, loaded.volume)
 
 
 def saveMask(panel):  # noqa: F811
@@ -331,6 +265,7 @@ def test_the_loaded_case_comes_back_with_the_scene(panel, cases, tmp_path, widge
 
     panel.open(cases)
     loaded = load(panel, "a")
+    panel.kept.keep()
     node = widget._parameterNode
     assert node.loadedCase == "a" and node.segmentation is loaded.segmentation and len(list(node.phases)) == 3
     panel.case.forget()
@@ -341,128 +276,3 @@ def test_the_loaded_case_comes_back_with_the_scene(panel, cases, tmp_path, widge
     saveMask(panel)
     assert row(panel, "a").get("status") == "" and list((cases.parent / "masks").glob("a_*.nrrd"))
     assert slicer.mrmlScene.IsNodePresent(loaded.segmentation)
-
-
-# Taking cases from the scene
-
-
-@pytest.fixture
-def in_scene(panel, cases):  # noqa: F811
-    """A table with an exam in the scene that is to become another case."""
-    panel.open(cases)
-    load(panel, "a")
-    return panel.case.loaded
-
-
-def test_a_case_is_taken_from_the_scene(panel, cases, in_scene, small_sample):  # noqa: F811
-    import SimpleITK as sitk
-    from BreastSegLib.exam.store import load_exam
-
-    panel.addSceneCase()
-    box = panel.sceneBox
-    assert box.whatIsMissing == "Say which patient it is.", "what the DICOM files say is not taken silently"
-    assert not box.ui.sceneAddButton.isEnabled()
-    box.ui.patientEdit.text = "P9"
-    box.ui.caseNameEdit.text = "a"
-    assert "already" in box.whatIsMissing
-    box.ui.caseNameEdit.text = "ä b"
-    assert "letters" in box.whatIsMissing
-    box.ui.caseNameEdit.text = "new"
-    box.ui.centreEdit.text = "East"
-    box.ui.sceneAddButton.click()
-    finish(panel)
-    case = row(panel, "new")
-    assert case.patient == "P9" and case.get("centre") == "East" and case.get("phase_count") == "3"
-    exam = load_exam(cases.parent / case.get("exam"))
-    assert [phase.name for phase in exam.phases] == [phase.name for phase in small_sample.exam.phases]
-    assert [phase.time_s for phase in exam.phases] == [phase.time_s for phase in small_sample.exam.phases]
-    for mine, theirs in zip(exam.volumes, small_sample.exam.volumes):
-        assert np.array_equal(mine.array, theirs.array) and mine.geometry.same_grid(theirs.geometry)
-    mask = sitk.ReadImage(str(cases.parent / case.get("mask")))
-    assert np.array_equal(sitk.GetArrayFromImage(mask), small_sample.truth.array > 0)
-    assert panel.opened.unsaved and "Save the table" in panel.ui.statusLabel.text
-    assert load(panel, "new") is not None
-    record = json.loads((cases.parent / case.get("exam") / "exam.json").read_text(encoding="utf-8"))
-    assert "P9" not in json.dumps(record)
-
-
-def test_only_the_chosen_segment_is_taken(panel, cases, in_scene):  # noqa: F811
-    import SimpleITK as sitk
-    import slicer
-    from BreastSegLib.errors import BadInput
-
-    other = np.zeros(in_scene.exam.geometry.shape, np.uint8)
-    other[2:4, 5:9, 10:14] = 1
-    segmentId = in_scene.segmentation.GetSegmentation().AddEmptySegment("", "Lymph node")
-    slicer.util.updateSegmentBinaryLabelmapFromArray(other, in_scene.segmentation, segmentId, in_scene.volume)
-    panel.addSceneCase()
-    box = panel.sceneBox
-    assert box.whatIsMissing == "Tick the segment that is the lesion."
-    box.chooseSegment("lymph NODE")
-    with pytest.raises(BadInput, match="No segment is called"):
-        box.chooseSegment("nothing")
-    box.chooseSegment("SCT:4147007")
-    box.chooseSegment("Lymph node")
-    box.ui.patientEdit.text, box.ui.caseNameEdit.text = "P9", "node"
-    box.add()
-    finish(panel)
-    mask = sitk.ReadImage(str(cases.parent / row(panel, "node").get("mask")))
-    assert np.array_equal(sitk.GetArrayFromImage(mask), other)
-
-
-def test_a_mammogram_is_taken_with_side_and_view(panel, cases):  # noqa: F811
-    from BreastSegLib.exam.mammograms.store import load_views
-
-    panel.open(cases)
-    load(panel, "mg")
-    panel.addSceneCase()
-    box = panel.sceneBox
-    box.ui.patientEdit.text, box.ui.caseNameEdit.text = "P9", "view"
-    box.add()
-    finish(panel)
-    case = row(panel, "view")
-    assert case.get("side") == "right" and case.get("view") == "CC"
-    exam = load_views(cases.parent / case.get("exam"))
-    assert [view.name for view in exam.views] == ["RCC"]
-    assert load(panel, "view") is not None, panel.ui.statusLabel.text
-
-
-def test_what_is_cancelled_or_full_leaves_no_half_case(panel, cases, in_scene, monkeypatch):  # noqa: F811
-    from BreastSegTrainingLib.scene import takecase
-
-    def full(mask, path):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(takecase.casemask, "writeMask", full)
-    panel.addSceneCase()
-    panel.sceneBox.ui.patientEdit.text, panel.sceneBox.ui.caseNameEdit.text = "P9", "new"
-    panel.sceneBox.add()
-    finish(panel)
-    assert "No space left" in panel.ui.statusLabel.text and "new" not in {case.name for case in panel.opened.cases}
-    assert not (cases.parent / "exams" / "new").exists() and os.listdir(cases.parent / "masks")
-    monkeypatch.undo()
-    panel.addSceneCase()
-    panel.sceneBox.ui.patientEdit.text, panel.sceneBox.ui.caseNameEdit.text = "P9", "new"
-    panel.sceneBox.add()
-    panel.ui.cancelButton.click()
-    finish(panel)
-    assert not (cases.parent / "exams" / "new").exists() and not (cases.parent / "masks" / "new.nrrd").exists()
-
-
-def test_files_that_are_there_are_not_overwritten(panel, cases, in_scene):  # noqa: F811
-    (cases.parent / "masks" / "new.nrrd").write_bytes(b"precious")
-    panel.addSceneCase()
-    panel.sceneBox.ui.patientEdit.text, panel.sceneBox.ui.caseNameEdit.text = "P9", "new"
-    panel.sceneBox.add()
-    finish(panel)
-    assert "already" in panel.ui.statusLabel.text and not (cases.parent / "exams" / "new").exists()
-    assert (cases.parent / "masks" / "new.nrrd").read_bytes() == b"precious"
-
-
-def test_a_new_table_is_saved_before_a_case_is_taken(panel, asked, tmp_path):  # noqa: F811
-    panel.addSceneCase()
-    assert [name for name, *_ in asked["asked"]] == ["fileToSave"] and not panel.sceneBox.dialog.isVisible()
-    asked["fileToSave"] = str(tmp_path / "new.csv")
-    panel.addSceneCase()
-    assert panel.sceneBox.whatIsMissing == "There is no segmentation in the scene."
-    panel.sceneBox.dialog.hide()

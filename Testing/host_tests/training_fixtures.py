@@ -4,6 +4,7 @@ import csv
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,3 +184,72 @@ def cell(panel, row, column):
 def settle(panel):
     """Let the panel look for missing files."""
     turnUntil(lambda: not panel.cases.missing.looking, patience=10)
+
+
+# Cases with images, for the scene
+
+SIZE = {"shape": (28, 72, 112), "spacing": (1.8, 1.8, 3.0), "posts": 2, "radius_mm": (8.0, 11.0)}
+
+
+@pytest.fixture(scope="session")
+def small_sample():
+    """A small exam with its truth."""
+    from BreastSegLib.samples.dce import make_dce_exam
+
+    return make_dce_exam(seed=9103, **SIZE)
+
+
+@pytest.fixture
+def cases(tmp_path, small_sample):
+    """A table with two DCE cases (one with another label for the mass) and one mammogram."""
+    from BreastSegLib.exam.store import save_exam
+    from BreastSegLib.reports.masks import write_mask
+    from BreastSegLib.samples.writing import write_mammogram_sample
+    from BreastSegLib.volume import Volume
+    from BreastSegTrainingLib.cases import Case, CaseTable
+
+    folder = tmp_path / "fälle"
+    save_exam(small_sample.exam, folder / "exams" / "a")
+    write_mask(folder / "masks" / "a.nrrd", small_sample.truth)
+    two = small_sample.truth.array * 2
+    two[0, 0, 0] = 1
+    write_mask(folder / "masks" / "b.nii.gz", Volume(two.astype(np.uint8), small_sample.truth.geometry))
+    write_mammogram_sample(folder / "mg", 5, "R", "CC", size=(416, 320), shape="oval", diameter_mm=16.0)
+    rows = [
+        {"case": "a", "patient": "P1", "exam": "exams/a", "mask": "masks/a.nrrd", "status": "ok", "volume_mm3": "1"},
+        {"case": "b", "patient": "P2", "exam": "exams/a", "mask": "masks/b.nii.gz", "label": "2", "fixes": "merge"},
+        {"case": "mg", "patient": "P3", "image": "mg/exam/IM0001.dcm", "mask": "mg/truth.png"},
+        {"case": "none", "patient": "P4", "exam": "exams/a"},
+        {"case": "gone", "patient": "P5", "exam": "exams/missing", "mask": "masks/a.nrrd"},
+    ]
+    table = CaseTable([Case(row) for row in rows], folder)
+    table.write(folder / "cases.csv")
+    return folder / "cases.csv"
+
+
+def load(panel, name):
+    """Load a case as the user does."""
+    panel.cases.grid.choose(panel.opened.table.index_of(name))
+    panel.ui.loadCaseButton.click()
+    finish(panel)
+    return panel.case.loaded
+
+
+def row(panel, name):
+    return panel.opened.cases[panel.opened.table.index_of(name)]
+
+
+def drawn(loaded):
+    """Return the lesion of the loaded case as an array."""
+    import slicer
+
+    ids = [loaded.segmentation.GetSegmentation().GetNthSegmentID(0)]
+    return slicer.util.arrayFromSegmentBinaryLabelmap(loaded.segmentation, ids[0], loaded.volume)
+
+
+def draw(loaded, array):
+    """Replace the lesion as an effect of the Segment Editor does."""
+    import slicer
+
+    segmentId = loaded.segmentation.GetSegmentation().GetNthSegmentID(0)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(array, loaded.segmentation, segmentId, loaded.volume)

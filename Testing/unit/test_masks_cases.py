@@ -185,6 +185,14 @@ def test_segments_are_chosen_by_name_or_code(tmp_path, wanted):
     assert read_raw_mask(path, SHAPE, False).names[2] == ("Tumour left", "Segment_2", "SCT:4147007", "4147007", "Mass")
 
 
+def test_segments_with_letters_that_are_no_utf8_are_read(tmp_path):
+    path = write(tmp_path / "m.seg.nrrd", MASK * np.uint8(2), **SEGMENTS)
+    content = path.read_bytes().replace(b"Tumour left", b"Tumou\xe9 left").replace(b"Segment0_ID", b"Segment0_\xe9D")
+    path.write_bytes(content)
+    same(lesion(path, ["SCT:4147007"]))
+    assert list(lesion(path).labels) == ["Tumou\ufffd left"]
+
+
 def test_a_single_named_segment_needs_no_choice(tmp_path):
     path = write(
         tmp_path / "m.seg.nrrd", MASK * np.uint8(3), Segment0_Name="Lesion", Segment0_ID="a", Segment0_LabelValue="3"

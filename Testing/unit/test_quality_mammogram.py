@@ -81,7 +81,7 @@ def test_artefacts_raise_the_score(samples, kind):
                 image = np.minimum(image, np.quantile(image[inner], 1 - level))
             elif kind == "stripes":
                 y, x = np.indices(image.shape)
-                image += level * image[inner].mean() * np.cos(0.7 * x + 0.4 * y)
+                image += 0.4 * level * image[inner].mean() * np.cos(0.7 * x + 0.4 * y)
             elif kind == "lines" and level:
                 image[::5][: int(level * len(image) / 2)] = 0
             levels.append(level)

@@ -68,7 +68,7 @@ class Session:
         return previewflow.prepareExam(client, exam, client.folder, report, **options)
 
     def arrangeExam(self, exam, folder, report):
-        """Return the turns of `arrangedstore.arrange`: the exam's phases as arrays in `folder`, as the user sees them."""
+        """Return the turns of `arrangedstore.arrange`: the phases as the user sees them, as arrays in `folder`."""
         return arrangedstore.arrange(self._worker(), exam, folder, report)
 
     def forgetExam(self, exam):

@@ -1,5 +1,6 @@
 """Segmentations as Slicer saves them (``.seg.nrrd``): segments with names and codes, which may lie on each other."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from .masks import RawMask
 from .overlaps import add_to, label_map, new_cover
 
 AGAIN = "Save the segmentation again"
+_KEY = re.compile(r"Segment[0-9]+_(Name|ID|Layer|LabelValue|Tags)")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def segments_of(path):
         with plain_path(path) as readable:
             reader.SetFileName(str(readable))
             reader.ReadImageInformation()
-        told = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys() if key.startswith("Segment")}
+        told = {key: _readable(reader.GetMetaData(key)) for key in reader.GetMetaDataKeys() if _KEY.fullmatch(key)}
         layers = reader.GetNumberOfComponents()
     except RuntimeError as error:
         raise BadInput("The mask file is damaged or incomplete", path, AGAIN) from error
@@ -99,6 +101,11 @@ def read_layers(path, segments):
         for label, found in words.items()
     }
     return RawMask(labels, geometry_of(image), path, names, numbered=False, parts=parts)
+
+
+def _readable(text):
+    """Return a text of a file without what is no UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _codes(tags):

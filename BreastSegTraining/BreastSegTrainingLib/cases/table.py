@@ -111,7 +111,7 @@ class CaseTable:
             {column: case.get(column) for column in (*SOURCES, "times", "choose")}, self.folder
         )
         if problems:
-            raise BadInput(problems[0].capitalize(), f"case {case.name}", "Correct the row")
+            raise BadInput(problems[0][:1].upper() + problems[0][1:], f"case {case.name}", "Correct the row")
         return source
 
     def mask_paths(self, case):

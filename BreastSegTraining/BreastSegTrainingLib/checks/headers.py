@@ -64,8 +64,13 @@ def read_headers(source, salt):
         return Headers()
     texts = {tag: _text(data, tag) for tag in TAGS}
     side = texts["ImageLaterality"] or texts["Laterality"]
-    words = [texts["Manufacturer"], texts["ManufacturerModelName"]]
-    return Headers(_identity(texts, salt), " ".join(filter(None, words))[:80], _field(texts), SIDES.get(side, ""))
+    return Headers(_identity(texts, salt), _scanner(texts), _field(texts), SIDES.get(side, ""))
+
+
+def _scanner(texts):
+    maker, model = texts["Manufacturer"], texts["ManufacturerModelName"]
+    # Some models are named with their maker.
+    return (model if model.casefold().startswith(maker.casefold()) else f"{maker} {model}".strip())[:80]
 
 
 def _identity(texts, salt):

@@ -1,23 +1,26 @@
 """Check the cases of a table: read what has changed, judge all, apply chosen fixes, write the table."""
 
+import re
 import secrets
 import time
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
-from BreastSegLib.errors import BadInput, BreastSegError
+from BreastSegLib.errors import BadInput
 from BreastSegLib.recipe import load_recipe
 
 from ..cases import CaseTable, update_file
 from ..parallel import each
 from . import cache
 from .among import untrusted_identities
-from .catalogue import NOTE, read_choices
-from .facts import DCE, Facts, Item, gather, identities
+from .catalogue import read_choices
+from .facts import Facts, Item, gather, identities
 from .fixing import changes_for
-from .judge import judge, status_of
+from .judge import judge
+from .results import summary, values_for
 from .thumbnail import folder_of
 
 STAGE, KNOWN_STAGE = "Checking", "Looking for changes"
@@ -25,8 +28,7 @@ SAVE_EVERY_S = 10.0
 SAVE_SHARE = 0.05  # of the time may go into saving
 ROUNDS = 3  # one fix can bring another finding to light
 CHUNK = 64  # cases whose headers alone are read
-MOST_CASES = 200  # in the summary
-MOST_TEXT = 200  # characters of one finding in the table
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # case names that can be file names
 
 
 def check(
@@ -72,110 +74,148 @@ def check(
     BadInput
         If the table cannot be read or written, or recipe, fix or case are not known.
     """
-    return _Run(table_path, recipe, names, report).run(
-        workers, read_choices(fixes, fix_all), again, thumbnails and _can_draw()
-    )
+    if workers is not None and workers < 1:
+        raise BadInput("The number of processes is not 1 or more", str(workers))
+    choices = read_choices(fixes, fix_all)
+    work = _Check(table_path, recipe, names, report, thumbnails)
+    work.read(workers, again)
+    return work.finish(choices)
 
 
-class _Run:
-    def __init__(self, path, recipe, names, report):
-        self.path, self.report = Path(path), report or (lambda *_: None)
+class _Check:
+    """The work of one check."""
+
+    def __init__(self, path, recipe, names, report, thumbnails):
+        self.path, self._report = Path(path), report or (lambda *_: None)
         self.table = CaseTable.read(self.path)
         self.recipe = load_recipe(recipe) if recipe else None
         known = {case.name for case in self.table}
         unknown = next((name for name in names or () if name not in known), None)
         if unknown is not None:
             raise BadInput("The table has no such case", unknown, "Check the name")
-        self.part = names is not None
         self.names = known if names is None else set(names)
-        self.entries, note = cache.load(cache.cache_of(self.path))
-        self.entries = {name: entry for name, entry in self.entries.items() if name in known}
+        entries, note = cache.load(cache.cache_of(self.path))
+        self.entries = {name: entry for name, entry in entries.items() if name in known}
         self.notes = [note] if note else []
-        self.facts, self.files, self.salt = {}, {}, secrets.token_bytes(16)
+        self.thumbnails = thumbnails and _can_draw(self.notes)
+        self.facts, self.files, self.now = {}, {}, set()
+        self._salt = secrets.token_bytes(16)
 
-    def run(self, workers, choices, again, thumbnails):
-        todo = self._changed(again, thumbnails)
+    def read(self, workers, again):
+        """Read the cases that have changed; what was read is kept even when this is cancelled."""
+        todo = self._changed(again)
+        self.now = {case.name for case in todo}
+        saved, every = time.monotonic(), SAVE_EVERY_S
         try:
-            self._gather(todo, workers, thumbnails)
+            items = [self._item(case) for case in todo]
+            with closing(each(gather, items, workers, self._report, STAGE)) as outcomes:
+                for outcome in outcomes:
+                    self._take(todo[outcome.index], outcome)
+                    if time.monotonic() - saved > every:
+                        began = time.monotonic()
+                        cache.save(cache.cache_of(self.path), self.entries)
+                        saved = time.monotonic()
+                        every = max(SAVE_EVERY_S, (saved - began) / SAVE_SHARE)
+            self._identify(workers)
         except BaseException:
-            self._save(quietly=True)
+            with suppress(BadInput):  # the first reason is the one to tell
+                cache.save(cache.cache_of(self.path), self.entries)
             raise
-        self._identify(workers)
+
+    def finish(self, choices):
+        """Judge, apply fixes, write the table, and return the summary."""
+        before, edits = self.table, {}
         found = judge(self.table, self.facts, self.recipe)
         for _ in range(ROUNDS):
             changes = changes_for(self.table, found, self.facts, choices, self.names)
             if not changes:
                 break
+            edits = {name: {**edits.get(name, {}), **changes.get(name, {})} for name in {**edits, **changes}}
             self.table = self.table.replace(case.changed(**changes.get(case.name, {})) for case in self.table)
-            self._fixed = {**getattr(self, "_fixed", {}), **_merged(getattr(self, "_fixed", {}), changes)}
             found = judge(self.table, self.facts, self.recipe)
-        self._write(found)
+        values = {}
+        for case, old in zip(self.table, before):
+            results = values_for(case, self.facts.get(case.name), found[case.name])
+            # Others are touched only where something that was right is right no more.
+            worse = old.plain("status") == "ok" and results["status"] != "ok" and case.name in self.facts
+            own = dict(edits.get(case.name, {}))
+            if case.name in self.names or worse:
+                own |= results
+            if own:
+                values[case.name] = own
+        update_file(self.path, values)
+        self._keep(values)
         note = untrusted_identities(self.table, self.facts)
         self.notes += [note] if note else []
-        return self._summary(found, len(todo))
+        return summary(self.path, self.names, found, len(self.now), self.notes)
 
-    def _changed(self, again, thumbnails):
+    def _changed(self, again):
         """Return the cases to read; take the facts of the others from earlier checks."""
-        twice = {name for name, n in Counter(case.name.casefold() for case in self.table).items() if n > 1}
+        count = Counter(case.name.casefold() for case in self.table)
         todo = []
         for done, case in enumerate(self.table):
             if done % 50 == 0:
-                self.report(KNOWN_STAGE, done, len(self.table))
+                self._report(KNOWN_STAGE, done, len(self.table))
             entry = self.entries.get(case.name)
-            if case.name.casefold() in twice or not case.name:
+            if not case.name or count[case.name.casefold()] > 1:
                 continue
+            same_row = entry is not None and entry.row == cache.row_hash(case)
             if case.name not in self.names:
-                if entry and entry.row == cache.row_hash(case):
+                if same_row:
                     self.facts[case.name] = entry.facts
                 continue
             self.files[case.name] = cache.files_hash(self.table, case)
-            same = entry and entry.files == self.files[case.name] and entry.row == cache.row_hash(case)
-            if again or not same or (thumbnails and not self._thumbnail(case).exists()):
+            picture = self._thumbnail(case)
+            if again or not same_row or entry.files != self.files[case.name] or (picture and not picture.exists()):
                 todo.append(case)
             else:
                 self.facts[case.name] = entry.facts
         return todo
 
-    def _gather(self, todo, workers, thumbnails):
-        items = [self._item(case, thumbnails) for case in todo]
-        saved, every = time.monotonic(), SAVE_EVERY_S
-        with closing(each(gather, items, workers, self.report, STAGE)) as outcomes:
-            for outcome in outcomes:
-                case = todo[outcome.index]
-                facts = outcome.result if outcome.error is None else Facts(problem=outcome.error.line)
-                self.facts[case.name] = facts
-                self.entries.pop(case.name, None)
-                if not facts.unread:
-                    row = cache.row_hash(case)
-                    self.entries[case.name] = cache.Entry(self.files[case.name], row, "", "", facts)
-                if time.monotonic() - saved > every:
-                    began = time.monotonic()
-                    self._save()
-                    saved = time.monotonic()
-                    every = max(SAVE_EVERY_S, (saved - began) / SAVE_SHARE)
+    def _take(self, case, outcome):
+        facts = outcome.result if outcome.error is None else Facts(problem=outcome.error.line)
+        self.facts[case.name] = facts
+        self.entries.pop(case.name, None)
+        if not facts.unread:  # what could not be read is tried again next time
+            row = cache.row_hash(case)
+            self.entries[case.name] = cache.Entry(self.files[case.name], row, "", "", facts)
 
     def _identify(self, workers):
         """Read who the cases are that were not read now: that is never kept."""
-        known = [case for case in self.table if case.name in self.facts and not self.facts[case.name].identity]
-        known = [case for case in known if self.facts[case.name].kind and not self._fresh(case)]
+        known = [case for case in self.table if case.name in self.facts and case.name not in self.now]
         chunks = [known[start : start + CHUNK] for start in range(0, len(known), CHUNK)]
-        items = [[self._item(case, False) for case in chunk] for chunk in chunks]
-        if not items:
-            return
-        with closing(each(identities, items, workers if len(items) > 1 else 1, self.report, KNOWN_STAGE)) as outcomes:
+        items = [[self._item(case) for case in chunk] for chunk in chunks]
+        # A few headers are read sooner than a process starts.
+        workers = 1 if len(chunks) < 4 else workers
+        with closing(each(identities, items, workers, self._report, KNOWN_STAGE)) as outcomes:
             for outcome in outcomes:
                 for case, identity in zip(chunks[outcome.index], outcome.result or ()):
                     self.facts[case.name] = replace(self.facts[case.name], identity=identity)
 
-    def _fresh(self, case):
-        """bool: whether the case was read in this run, its headers too."""
-        return self.facts[case.name] is not getattr(self.entries.get(case.name), "facts", None) or (
-            case.name in self._read_now
-        )
+    def _keep(self, values):
+        """Keep what was read and that it was judged."""
+        recipe = self.recipe.hash if self.recipe else ""
+        for case in self.table:
+            entry = self.entries.get(case.name)
+            if entry is None or case.name not in values:
+                continue
+            written = case.changed(**values[case.name])
+            judged = cache.judged_hash(written)
+            row = cache.row_hash(written)  # side and view may have been filled in
+            self.entries[case.name] = replace(entry, row=row, judged=judged, recipe=recipe)
+        cache.save(cache.cache_of(self.path), self.entries)
 
-    def _item(self, case, thumbnail):
-        path = str(self._thumbnail(case)) if thumbnail and not any("case name" in p for p in case.problems()) else ""
-        return Item(str(self.table.folder), dict(case.values), self.salt, path)
+    def _item(self, case):
+        picture = self._thumbnail(case)
+        return Item(str(self.table.folder), dict(case.values), self._salt, str(picture or ""))
 
     def _thumbnail(self, case):
-        return folder_of(self.path) / f"{case.name}.png"
+        """Return the path of a case's thumbnail, None for one that has none."""
+        return folder_of(self.path) / f"{case.name}.png" if self.thumbnails and _SAFE.fullmatch(case.name) else None
+
+
+def _can_draw(notes):
+    if find_spec("PIL") is None:
+        notes.append("There are no thumbnails: they need the package Pillow.")
+        return False
+    return True

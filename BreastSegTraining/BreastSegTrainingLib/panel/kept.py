@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+import qt
 from BreastSegLib.scene import keeping
 
 
@@ -12,14 +13,21 @@ class Kept:
     Parameters
     ----------
     panel : TrainingPanel
+    parent : qt.QWidget
+        Owner of the timer.
     """
 
-    def __init__(self, panel):
+    def __init__(self, panel, parent):
         self._panel, self._node, self._following = panel, None, False
-        self.path = ""
+        self._timer = qt.QTimer(parent)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(0)
+        self._timer.connect("timeout()", self.keep)
 
     def follow(self, node):
         """Show what a node keeps; None lets go of it."""
+        if self._timer.isActive():
+            self.keep()
         self._node = None
         if node is None:
             return
@@ -43,15 +51,24 @@ class Kept:
         self._node = node
         self.keep()
 
+    def keepSoon(self):
+        """Write what is chosen into the node in the next turn of the event loop.
+
+        A node that changes makes the widgets that are bound to it show its values: what the user has just typed in one
+        of them would be lost if it had not reached the node yet.
+        """
+        if self._node is not None and not self._following:
+            self._timer.start()
+
     def keep(self):
         """Write what is chosen into the node, as far as it is not there already."""
+        self._timer.stop()
         panel, node = self._panel, self._node
-        self.path = str(panel.opened.path or "")
         if node is None or self._following:
             return
         loaded = panel.case.loaded
         for name, value in (
-            ("tablePath", self.path),
+            ("tablePath", str(panel.opened.path or "")),
             ("columns", panel.cases.columnsText()),
             ("layout", panel.addBox.layout),
             ("recipe", panel.dataset.recipe.nameOrFile),

@@ -22,14 +22,12 @@ HIGHEST = 180
 class ResizeWatch(qt.QObject):
     """Tells when a widget gets another size: a label does not draw its picture anew by itself."""
 
-    def __init__(self, onResize):
-        qt.QObject.__init__(self)
-        self._onResize = onResize
+    onResize = None
 
     def eventFilter(self, watched, event):
         """Called by Qt with every event of the watched widget; none is kept from it."""
         if event.type() == qt.QEvent.Resize:
-            self._onResize()
+            self.onResize()
         return False
 
 
@@ -59,7 +57,8 @@ class QualityStep:
         self._timer.setSingleShot(True)
         self._timer.setInterval(DELAY_MS)
         self._timer.connect("timeout()", self._showRules)
-        self._watch = ResizeWatch(self.drawPlot)
+        self._watch = ResizeWatch()
+        self._watch.onResize = self.drawPlot
         ui.plotLabel.installEventFilter(self._watch)
         ui.measureButton.connect("clicked()", self.measure)
         ui.measureBox.connect("activated(int)", lambda index: self._showMeasure())

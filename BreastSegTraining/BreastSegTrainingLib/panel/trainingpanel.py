@@ -49,7 +49,7 @@ class TrainingPanel:
         self.ui, self.session, self.error = ui, session, None
         self._ready, self._shutting = False, False
         self.opened = OpenTable()
-        self.kept = Kept(self)
+        self.kept, self._shown = Kept(self, parent), None
         self.progress = ProgressBox(ui, self.cancel)
         self.work = CommandWork(parent, self.progress.show)
         self.runner = Runner(parent, session)
@@ -95,7 +95,7 @@ class TrainingPanel:
         self.case.refresh(idle)
         self.quality.refresh()
         self.dataset.refresh()
-        self.kept.keep()
+        self.kept.keepSoon()
 
     def run(self, arguments, onResult, onError=None):
         """Begin a verb of the command line; `onResult` gets its result event, `onError` is told of a bad end."""
@@ -139,6 +139,7 @@ class TrainingPanel:
     def close(self):
         """End what runs; the panel goes away."""
         self._shutting = True
+        self.kept.follow(None)
         self.work.close()
         self.runner.abandon()
         self.cases.close()
@@ -232,7 +233,8 @@ class TrainingPanel:
 
     def _onOpened(self):
         self.case.tableChanged()
-        if self.kept.path != str(self.opened.path or ""):
+        if self._shown != self.opened.path:
+            self._shown = self.opened.path
             self.dataset.forget()
             self.cases.showTable()
         else:
@@ -241,6 +243,7 @@ class TrainingPanel:
         self.refresh()
 
     def _onSaved(self):
+        self._shown = self.opened.path
         self.cases.refreshTable()
         self.refresh()
 

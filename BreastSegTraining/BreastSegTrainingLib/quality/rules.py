@@ -158,7 +158,7 @@ def apply_rules(table, selection):
             by_hand.append(case.name)
             continue
         refusals = [(rule.text, why) for rule in selection.rules if (why := rule.refusal(case))]
-        counts.update(dict.fromkeys(text for text, _ in refusals))
+        counts.update({text for text, _ in refusals})
         if refusals:
             reasons[case.name] = "; ".join(dict.fromkeys(why for _, why in refusals))
         else:
