@@ -4,12 +4,13 @@ import os
 import sys
 import tempfile
 import time
+from typing import Annotated
 
 import slicer
 import vtk
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -57,16 +58,16 @@ class BreastSegTrainingParameterNode:
     checkRecipe: str = ""
     rules: str = ""
     recipe: str = ""
-    datasetNumber: int = 101
+    datasetNumber: Annotated[int, WithinRange(1, 999)] = 101
     datasetName: str = ""
     outputFolder: str = ""
-    testShare: float = 0.2
-    folds: int = 5
+    testShare: Annotated[float, WithinRange(0.0, 0.9)] = 0.2
+    folds: Annotated[int, WithinRange(0, 20)] = 5
     stratify: str = ""
-    seed: int = 1
+    seed: Annotated[int, WithinRange(0, 999999)] = 0
     namesPrefix: str = ""
     keyFile: str = ""
-    workers: int = 0
+    workers: Annotated[int, WithinRange(0, 256)] = 0
     licence: str = ""
     reference: str = ""
     verify: bool = False
@@ -116,6 +117,8 @@ class BreastSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
 
     def exit(self):
         """Called each time the user opens another module. What is being done goes on."""
+        if self.panel is not None:
+            self.panel.kept.keep()
         if self.panel is None or not self.panel.working:
             self.setParameterNode(None)
 

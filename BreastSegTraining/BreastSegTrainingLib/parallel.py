@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import sys
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
@@ -11,6 +12,7 @@ from BreastSegLib.errors import BadInput, BreastSegError
 
 TRIES = 2  # of an item alone
 WAIT_S = 0.2  # how soon a cancel is heard
+MOST_ON_WINDOWS = 61  # processes of a pool; it cannot wait for more
 # One process for each case: libraries that start threads of their own would fight over the processors.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 
@@ -62,7 +64,7 @@ def each(function, items, workers=None, report=None, stage="Working"):
     are done again one by one, each in a process of its own; one that ends this process twice has failed.
     """
     items, report = list(items), report or (lambda *_: None)
-    workers = max(1, min(workers or processors(), len(items)))
+    workers = max(1, min(workers or processors(), len(items), MOST_ON_WINDOWS if sys.platform == "win32" else len(items)))
     report(stage, 0, len(items))
     source = _here(function, items) if workers == 1 else _Pool(function, items, workers, report, stage).run()
     with closing(source):
@@ -114,8 +116,9 @@ class _Pool:
             try:
                 while waiting or running:
                     while waiting and len(running) < 2 * self._workers:
-                        index = waiting.pop()
+                        index = waiting[-1]  # it goes on waiting when the pool turns out to be broken
                         running[pool.submit(_attempt, self._function, self._items[index])] = index
+                        waiting.pop()
                     ended, _ = wait(running, WAIT_S, FIRST_COMPLETED)
                     self._report(self._stage, self._done, len(self._items))
                     for future in ended:

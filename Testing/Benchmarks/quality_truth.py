@@ -1,7 +1,7 @@
-"""Sample exams with known noise, blur, motion, bias field, cuts and artefacts: what quality measures are checked with.
+"""Sample exams with known noise, blur, motion, bias field, cuts and artefacts, which quality measures have to rank.
 
-Each function takes a clean exam, a level and a random generator, and returns the exam made worse and the truth that the
-measure has to rank by.
+Each function takes a clean exam, a level and a random generator, and returns the exam made worse and the truth that
+the measure has to rank by.
 """
 
 from functools import lru_cache
@@ -88,6 +88,7 @@ def cropped(exam, cut):
 
 def cut_off(sample, share, axis, rng):
     """Cut a share of the image off along an axis; the truth is the part of the breasts that is left."""
+    upper = rng.random() < 0.5
     exam = noisy(sample.exam, NOISE, rng)[0]
     shape = exam.geometry.shape
     count = int(share * shape[axis])
@@ -95,18 +96,19 @@ def cut_off(sample, share, axis, rng):
     if axis == 2:  # half on each side
         cut[2] = slice(count // 2, shape[2] - count // 2)
     else:
-        cut[axis] = slice(count, None) if axis == 1 or rng.random() < 0.5 else slice(0, shape[0] - count)
+        cut[axis] = slice(count, None) if axis == 1 or upper else slice(0, shape[0] - count)
     breast = sample.tissue.array != AIR
     breast[:, int(0.62 * shape[1]) :] = False
     return cropped(exam, tuple(cut)), float(breast[tuple(cut)].sum() / breast.sum())
 
 
 def spoilt(exam, level, kind, rng):
-    """Spoil the last phase: ``ghost`` along the columns, ``stripes``, ``blank`` or ``repeated`` slices, ``clipped``."""
+    """Spoil the last phase: a ghost along the columns, stripes, blank or repeated slices, values cut off."""
+    shift = rng.uniform(0.3, 0.6)
     exam = noisy(exam, NOISE, rng)[0]
     array = exam.volumes[-1].array.copy()
     if kind == "ghost":
-        array += level * np.roll(array, int(array.shape[1] * rng.uniform(0.3, 0.6)), axis=1)
+        array += level * np.roll(array, int(array.shape[1] * shift), axis=1)
     elif kind == "stripes":
         y, x = np.indices(array.shape[1:])
         for plane in array:
@@ -153,8 +155,8 @@ def worse(column, seed, size, kind=""):
         Of ``artefact``: one of `ARTEFACTS`. Of ``coverage``: the axis, ``0``, ``1`` or ``2``.
     """
     sample = clean(seed, size)
-    rng = np.random.default_rng(seed)
     for level in ARTEFACTS[kind] if column == "artefact" else LEVELS[column]:
+        rng = np.random.default_rng(seed)  # directions are the same at all levels and sizes
         if column == "coverage":
             yield (*cut_off(sample, level * (0.7 if kind == "1" else 1), int(kind), rng), None)
         elif column == "artefact":

@@ -286,3 +286,16 @@ def test_command_bad_paths(tmp_path):
     assert missing.returncode == 2 and len(missing.stderr.strip().splitlines()) == 1 and "nothing" in missing.stderr
     unknown = command("--module", "Other", "--module-paths", TINY, "--testing")
     assert unknown.returncode == 2 and "TinyModule" in unknown.stderr
+
+
+def test_segment_editor_opens_and_follows_its_node(host):
+    import slicer
+
+    slicer.util.selectModule("SegmentEditor")
+    assert slicer.util.selectedModule() == "SegmentEditor"
+    node = slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+    assert node is not None and node.GetSegmentationNode() is None
+    slicer.util.selectModule("TinyModule")
+    slicer.util.selectModule("SegmentEditor")
+    assert len(slicer.util.getNodesByClass("vtkMRMLSegmentEditorNode")) == 1
+    slicer.util.selectModule("TinyModule")

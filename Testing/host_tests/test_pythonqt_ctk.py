@@ -101,6 +101,25 @@ def test_range_widget():
     assert got == [(0.0, 10.0), (2.0, 8.0), (5.0, 8.0)]
 
 
+def test_double_range_slider():
+    import ctk
+
+    slider = ctk.ctkDoubleRangeSlider()
+    got, low = [], []
+    slider.connect("valuesChanged(double,double)", lambda *values: got.append(values))
+    slider.connect("minimumValueChanged(double)", low.append)
+    slider.setRange(0.0, 10.0)
+    slider.singleStep = 0.5
+    slider.setValues(2.0, 8.0)
+    slider.setMaximumValue(1.0)
+    assert (slider.minimumValue, slider.maximumValue) == (1.0, 1.0), "values stay in order"
+    slider.minimumValue = 20.0
+    assert (slider.minimumValue, slider.maximumValue) == (10.0, 10.0), "values stay in the range"
+    assert got[1:] == [(2.0, 8.0), (1.0, 1.0), (10.0, 10.0)] and low[-1] == 10.0
+    with pytest.raises(AttributeError):
+        slider.decimals
+
+
 def test_path_line(tmp_path):
     import ctk
 

@@ -104,7 +104,7 @@ def test_rules_are_explained_and_counted_before_they_are_applied(panel, measured
     panel.open(measured)
     assert not panel.ui.applyButton.isEnabled() and "Add as rule" in panel.ui.applyButton.toolTip
     text = rules(panel, "motion < 1.5 mm\ncentre = DUKE")
-    assert text.startswith("2 of 12 cases would stay. 1 are left out by hand.")
+    assert text.startswith("1 of 12 cases would stay. Left out by hand: 1.")
     assert "motion < 1.5 mm: leaves out" in text
     assert panel.ui.applyButton.isEnabled()
     text = rules(panel, "motion > much")

@@ -190,6 +190,24 @@ def test_correct_opens_the_segment_editor_on_the_mask(panel, cases):  # noqa: F8
     assert len(editor) == 1
 
 
+def test_correct_loads_the_chosen_case_first(panel, cases):  # noqa: F811
+    import slicer
+
+    panel.open(cases)
+    assert not panel.ui.correctMaskButton.isEnabled() and "row" in panel.ui.correctMaskButton.toolTip
+    load(panel, "a")
+    panel.cases.grid.choose(panel.opened.table.index_of("b"))
+    assert panel.ui.correctMaskButton.toolTip.endswith("mask of b")
+    assert panel.ui.saveMaskButton.toolTip.startswith("Write the mask of a ")
+    panel.ui.correctMaskButton.click()
+    finish(panel)
+    assert panel.case.loaded.name == "b" and slicer.util.selectedModule() == "SegmentEditor"
+    slicer.util.selectModule("BreastSegTraining")
+    panel.ui.loadCaseButton.click()
+    finish(panel)
+    assert slicer.util.selectedModule() == "BreastSegTraining"
+
+
 def test_nodes_that_are_deleted_meanwhile(panel, cases):  # noqa: F811
     import slicer
 
@@ -203,7 +221,7 @@ def test_nodes_that_are_deleted_meanwhile(panel, cases):  # noqa: F811
     assert not list((cases.parent / "masks").glob("a_*"))
     assert load(panel, "a") is not None
     slicer.mrmlScene.RemoveNode(panel.case.loaded.volume)
-    assert not panel.ui.correctMaskButton.isEnabled() and panel.ui.caseLabel.isHidden()
+    assert panel.case.loaded is None and panel.ui.caseLabel.isHidden() and not panel.ui.saveMaskButton.isEnabled()
 
 
 def test_closing_the_scene_while_a_case_loads(panel, cases):  # noqa: F811
@@ -276,3 +294,44 @@ def test_the_loaded_case_comes_back_with_the_scene(panel, cases, tmp_path, widge
     saveMask(panel)
     assert row(panel, "a").get("status") == "" and list((cases.parent / "masks").glob("a_*.nrrd"))
     assert slicer.mrmlScene.IsNodePresent(loaded.segmentation)
+
+
+def test_a_case_of_the_same_name_in_another_table_is_another_one(panel, cases, tmp_path, asked):  # noqa: F811
+    panel.open(cases)
+    loaded = load(panel, "a")
+    other = tmp_path / "other.csv"
+    other.write_text("case,patient,exam,mask\na,P9,x,y.nrrd\n", encoding="utf-8")
+    draw(loaded, np.roll(drawn(loaded), 3, axis=1))
+    asked["fileToOpen"], asked["yes"] = str(other), False
+    panel.ui.openButton.click()
+    assert panel.opened.path == cases, "a mask that is not saved is asked about first"
+    asked["yes"] = True
+    panel.ui.openButton.click()
+    assert panel.opened.path == other and panel.case.loaded is None and not panel.ui.saveMaskButton.isEnabled()
+    assert not (tmp_path / "masks").exists()
+    panel.open(cases)
+    load(panel, "a")
+    asked["fileToSave"] = str(cases.parent / "copy.csv")
+    assert panel.file.saveAs() and panel.case.loaded is not None, "the same table under another name"
+
+
+def test_a_question_that_the_files_leave_open_is_asked_and_kept(panel, cases, asked, monkeypatch):  # noqa: F811
+    from BreastSegLib.errors import Undecided
+
+    panel.open(cases)
+    reads, readExam = [], panel.session.readExam
+
+    def read(source, report):
+        reads.append(source)
+        if "decisions" not in source:
+            raise Undecided(
+                "Which clock is right?", choices=(("content", "Content"), ("trigger", "Trigger")), name="clock"
+            )
+        return (yield from readExam({"store": source["store"]}, report))
+
+    monkeypatch.setattr(panel.session, "readExam", read)
+    assert load(panel, "a") is None and "Which clock" in panel.ui.statusLabel.text
+    asked["choice"] = 1
+    assert load(panel, "a") is not None, panel.ui.statusLabel.text
+    assert row(panel, "a").get("choose") == "clock=trigger" and panel.opened.unsaved
+    assert reads[-1]["decisions"] == {"clock": "trigger"}

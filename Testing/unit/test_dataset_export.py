@@ -22,7 +22,7 @@ from BreastSegTrainingLib.dataset import SplitOptions, casefiles, export, select
 from BreastSegTrainingLib.dataset.layout import Layout
 from BreastSegTrainingLib.dataset.names import read_key, write_key
 from BreastSegTrainingLib.dataset.verify import verify_with_nnunet
-from dataset_cases import RECIPE, SECRET, listing, make_cases, options
+from dataset_cases import RECIPE, SECRET, check_dataset, listing, make_cases, options
 
 NAME = "Dataset101_Sample"
 
@@ -48,7 +48,7 @@ def copy(made, tmp_path):
 def test_nnunet_takes_the_dataset(made):
     folder, _, result = made
     assert (result.written, result.training, result.test, result.failed) == (6, 6, 0, [])
-    verify_with_nnunet(folder / "raw" / NAME)
+    verify_with_nnunet(folder / "raw" / NAME, workers=1)
 
 
 def test_nnunet_sees_a_fault(copy):
@@ -57,7 +57,7 @@ def test_nnunet_sees_a_fault(copy):
     image = sitk.ReadImage(str(path))
     sitk.WriteImage(image[1:, :, :], str(path))
     with pytest.raises(BadInput, match="nnU-Net found a fault"):
-        verify_with_nnunet(folder / "raw" / NAME)
+        verify_with_nnunet(folder / "raw" / NAME, workers=1)
 
 
 def test_an_exported_case_is_what_inference_sees(made):
@@ -178,7 +178,7 @@ def test_a_new_test_part_moves_files(copy):
     result = export(table, options(folder, split=SplitOptions(0.34, 2), resplit=True))
     assert (result.moved, result.unchanged, result.written) == (2, 4, 0)
     assert (result.training, result.test) == (4, 2)
-    verify_with_nnunet(folder / "raw" / NAME)
+    check_dataset(folder / "raw" / NAME, folder / "key.csv")
     layout = Layout(folder / "raw" / NAME)
     assert all(layout.read_record(name) for name in layout.names())
 
@@ -234,7 +234,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("files", [1, 5, 12])
+@pytest.mark.parametrize("files", [1, 9])
 def test_a_half_written_case_never_counts(made, tmp_path, files):
     """Killed with all its processes after some files, it goes on: the dataset is the same as one made at once."""
     folder, table, _ = made
@@ -254,11 +254,11 @@ def test_a_half_written_case_never_counts(made, tmp_path, files):
         record = layout.read_record(name)
         assert record is None or all((target / file).exists() for file in record["files"])
     assert not layout.description.exists() or process.returncode == 0
-    subprocess.run(command, env=environment, check=True)
+    export(table, options(tmp_path))
     expected, found = listing(folder / "raw" / NAME), listing(target)
     assert set(found) == set(expected)
     for path, (content, _) in expected.items():
-        if path.endswith((".nii.gz", "splits_final.json")):
+        if path != "dataset.json":  # the licence is another
             assert found[path][0] == content, path
 
 

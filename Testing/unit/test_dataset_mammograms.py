@@ -14,7 +14,7 @@ from BreastSegTrainingLib.cases import Case, CaseTable
 from BreastSegTrainingLib.dataset import SplitOptions, export
 from BreastSegTrainingLib.dataset.layout import Layout
 from BreastSegTrainingLib.dataset.verify import verify_with_nnunet
-from dataset_cases import options
+from dataset_cases import check_dataset, options
 from scipy import ndimage
 
 NAME = "Dataset101_Sample"
@@ -44,7 +44,7 @@ def test_labels_are_merged_as_published(mammograms, tmp_path):
     table, truths = mammograms
     result = export(table, options(tmp_path, recipe="inbreast-ffdm"))
     assert (result.written, result.failed) == (6, [])
-    verify_with_nnunet(tmp_path / "raw" / NAME)
+    check_dataset(tmp_path / "raw" / NAME, tmp_path / "key.csv")
     layout = Layout(tmp_path / "raw" / NAME)
     for number, (case, truth) in enumerate(truths.items()):
         name = f"P{number // 2 + 1:03d}_{number % 2 + 1}"
@@ -74,7 +74,7 @@ def test_every_lesion_is_a_sample_of_its_patient(mammograms, tmp_path):
     for number, prepared in enumerate(prepare_cases(recipe, exam, regions_of_mask(mask, "LCC")), 1):
         image = sitk.GetArrayFromImage(sitk.ReadImage(str(layout.image("train", f"P001_1_r{number}", 0))))
         assert image.tobytes() == prepared.channels[0].tobytes() and image.shape == (1, 224, 224)
-    verify_with_nnunet(tmp_path / "raw" / NAME)
+    verify_with_nnunet(tmp_path / "raw" / NAME, workers=1)
 
 
 def test_the_table_says_which_view_the_mask_belongs_to(tmp_path):

@@ -64,6 +64,11 @@ def test_the_key_comes_back(tmp_path):
         ("name,case,patient,fold\nP001_1,a,A,x\n", "line 2"),
         ("name,case,patient\nP001_1,a,A\nP001_1,b,B\n", "the name P001_1 twice"),
         ("name,case,patient\nP001_1,a,A\nP002_1,a,B\n", "the case a twice"),
+        ("name,case,patient\nBC_001,a,A\nbc_001,b,B\n", "the name BC_001 twice"),
+        ("name,case,patient,part\nP001_1,a,A,validation\n", "line 2"),
+        ("name,case,patient,part,fold\nP001_1,a,A,train,²\n", "line 2"),
+        ("name,case,patient\n../x_1,a,A\n", "line 2"),
+        ("name,case,patient\nP001_1,a,MEIER, ANNA\n", "line 2"),
     ],
 )
 def test_a_damaged_key_is_refused(tmp_path, text, what):
@@ -71,6 +76,35 @@ def test_a_damaged_key_is_refused(tmp_path, text, what):
     with pytest.raises(BadInput) as error:
         read_key(tmp_path / "key.csv")
     assert what in error.value.line
+
+
+def test_a_key_that_a_spreadsheet_program_has_saved(tmp_path):
+    text = "name;case;patient;part;fold;fingerprint\r\nP001_1;a;Müller;train;3;f\r\nP002_1\r\n;;;;;\r\n"
+    for encoding in ("utf-8-sig", "cp1252", "utf-16"):
+        (tmp_path / "key.csv").write_bytes(text.encode(encoding))
+        assert read_key(tmp_path / "key.csv") == [
+            KeyRow("P001_1", "a", "Müller", "train", 3, "f"),
+            KeyRow("P002_1", "", ""),  # not used any more, and not given again
+        ]
+
+
+@pytest.mark.parametrize("style", ["P001", "p7", "", "BC_", "ä"])
+def test_prefixes_that_would_be_mistaken(style):
+    with pytest.raises(BadInput, match="cannot begin with"):
+        give_names([], [], style)
+
+
+def test_letter_case_makes_no_other_name():
+    """``bc_001`` and ``BC_001`` are one file on Windows and macOS."""
+    key = [KeyRow("BC_001", "", ""), KeyRow("BC_002", "b", "B")]
+    rows = give_names(cases_of(("a", "A"), ("b", "B")), key, "bc")
+    assert [row.name for row in rows] == ["bc_003", "BC_002"]
+
+
+def test_a_patient_number_of_the_key_is_never_another_patients():
+    key = [KeyRow("P003_1", "a", "A"), KeyRow("P001_1", "b", "A"), KeyRow("P002_1", "", "")]
+    rows = give_names(cases_of(("b", "A"), ("c", "C"), ("d", "D")), key)
+    assert [row.name for row in rows] == ["P001_1", "P004_1", "P005_1"]
 
 
 @pytest.mark.parametrize("name, number", [("101_Breast", 101), ("Dataset007_A-b_c", 7)])

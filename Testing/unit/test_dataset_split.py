@@ -118,6 +118,8 @@ def test_the_table_fixes_parts():
         ({"test": 1.5}, "between 0 and 0.9"),
         ({"folds": 1}, "0 or 2 to 20"),
         ({"stratify": ("nothing",)}, "no column 'nothing'"),
+        ({"seed": -1}, "seed is not a whole number"),
+        ({"test": float("nan")}, "between 0 and 0.9"),
         ({"stratify": ("patient",)}, "can tell who a patient is"),
     ],
 )

@@ -97,6 +97,13 @@ def test_nothing_tells_who_somebody_is(table):
     assert "<b>&" not in page and "&lt;b&gt;&amp;" in page
 
 
+def test_what_a_person_wrote_is_not_a_check():
+    cases = [Case({"case": "c", "patient": "p", "exam": "e", "status": "refused", "findings": text})
+             for text in ("Frau Meier moved", "Meier: wrong side", "export: the disk", "mask-empty: of Meier")]
+    texts = [text for text, _, _ in flow_of(CaseTable(cases))]
+    assert sorted(texts[1:-1]) == [f"Refused by the check: {code}" for code in ("export", "mask-empty", "not told")]
+
+
 def test_figures_hold_every_known_value(table):
     figures = figures_of(table)
     assert list(figures) == ["Lesion size (mm³)", "Age (years)"]
@@ -138,7 +145,7 @@ def test_few_and_strange_values():
 
 def test_the_verb_writes_page_and_numbers(table, tmp_path, capsys):
     table.write(tmp_path / "t.csv")
-    rows = [KeyRow(f"P{k}", f"MEIER_{k}", "x", "test" if k < 60 else "train") for k in range(200)]
+    rows = [KeyRow(f"P{k:03d}_1", f"MEIER_{k}", "x", "test" if k < 60 else "train") for k in range(200)]
     write_key(tmp_path / "key.csv", rows)
     command = ["summary", str(tmp_path / "t.csv"), "--key", str(tmp_path / "key.csv"), "--output"]
     assert main([*command, str(tmp_path / "s.html")]) == 0

@@ -5,11 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import psutil
 import pytest
 from BreastSegLib.errors import BadInput, Cancelled
+from BreastSegTrainingLib import parallel
 from BreastSegTrainingLib.parallel import each
 
 
@@ -53,6 +56,31 @@ def test_a_process_that_dies_takes_only_its_own_item_along(tmp_path):
     assert sorted(outcomes) == list(range(8))
     assert "ended before it had finished" in outcomes[2].error.line
     assert [outcomes[k].result for k in range(8) if k != 2] == [k for k in range(8) if k != 2]
+
+
+def test_an_item_is_not_lost_when_its_pool_breaks_as_it_is_handed_over(monkeypatch):
+    """The pool can break between two submits, before `wait` has told of it."""
+
+    class Breaking(ThreadPoolExecutor):
+        broken = [2]  # pools that break at their third item
+
+        def submit(self, *given):
+            self.count = getattr(self, "count", 0) + 1
+            if self.count == 3 and self.broken[0]:
+                self.broken[0] -= 1
+                raise BrokenProcessPool()
+            return super().submit(*given)
+
+    monkeypatch.setattr(parallel, "_executor", lambda workers: Breaking(workers))
+    outcomes = [one.index for one in each(square, range(7), 2)]
+    assert sorted(outcomes) == list(range(7))
+
+
+def test_windows_can_wait_for_61_processes(monkeypatch):
+    asked = []
+    monkeypatch.setattr(parallel.sys, "platform", "win32")
+    monkeypatch.setattr(parallel, "_executor", lambda workers: asked.append(workers) or ThreadPoolExecutor(2))
+    assert len(list(each(square, range(100), 96))) == 100 and asked == [61]
 
 
 def test_a_cancel_ends_the_processes_soon():

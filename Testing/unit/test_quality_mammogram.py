@@ -9,7 +9,7 @@ from BreastSegTrainingLib.quality import measure_mammograms
 from scipy import ndimage
 from scipy.stats import spearmanr
 
-SEEDS_AND_SIZES = ((1, (1664, 1280)), (2, (1110, 854)), (3, (1400, 1077)))
+SEEDS_AND_SIZES = ((1, (1664, 1280)), (2, (1250, 960)))
 
 
 def exam_of(image, spacing, view="CC"):
@@ -34,7 +34,9 @@ def test_noise_lowers_signal_and_contrast_to_noise(samples):
     sigmas, snr, cnr = [], [], []
     for sample in samples:
         for sigma in (0, 80, 160, 320, 640):
-            found = measured(sample.display + rng.normal(0, sigma, sample.image.shape), sample.spacing_mm, sample.truth)
+            found = measured(
+                sample.display + rng.normal(0, sigma, sample.image.shape), sample.spacing_mm, sample.truth
+            )
             sigmas.append(-sigma)
             snr.append(found["snr"])
             cnr.append(found["cnr"])
@@ -127,9 +129,7 @@ def test_of_several_views_the_worst_counts(samples):
     one, other = samples[0].display.astype(float), samples[1].display.astype(float)
     other = other + np.random.default_rng(0).normal(0, 400, other.shape)
     exams = [exam_of(image, sample.spacing_mm) for image, sample in zip((one, other), samples)]
-    both = MammographyExam(
-        [exam.views[0] for exam in exams], [exam.images[0] for exam in exams]
-    )
+    both = MammographyExam([exam.views[0] for exam in exams], [exam.images[0] for exam in exams])
     found = measure_mammograms(both)
     assert found.values["snr"] == measure_mammograms(exams[1]).values["snr"]
     assert "worst" in found.notes[0]

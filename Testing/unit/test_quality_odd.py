@@ -9,7 +9,7 @@ from BreastSegTrainingLib.cases.columns import all_columns, columns_of
 from BreastSegTrainingLib.quality import measure_dce, measures
 
 
-def exam_of(arrays, spacing=(1.2, 1.2, 2.0), roles=None):
+def exam_of(arrays, spacing=(1.6, 1.6, 3.0), roles=None):
     """Return an exam of these arrays, pre-contrast first."""
     phases = roles or [Phase("pre", 0)] + [Phase("post", k) for k in range(1, len(arrays))]
     volumes = [Volume(np.asarray(a, np.float32), Geometry(a.shape, spacing)) for a in arrays]
@@ -18,7 +18,7 @@ def exam_of(arrays, spacing=(1.2, 1.2, 2.0), roles=None):
 
 @pytest.fixture(scope="module")
 def sample():
-    return truth.clean(11)
+    return truth.clean(11, 2)
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +75,13 @@ def test_one_phase(exam):
 
 
 def test_six_slices(exam):
-    found = explained(measure_dce(truth.cropped(exam, (slice(17, 23), slice(None), slice(None)))))
+    found = explained(measure_dce(truth.cropped(exam, (slice(11, 17), slice(None), slice(None)))))
     assert found.values["snr"] is not None
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_next_to_no_slices(exam, count):
-    explained(measure_dce(truth.cropped(exam, (slice(20, 20 + count), slice(None), slice(None)))))
+    explained(measure_dce(truth.cropped(exam, (slice(13, 13 + count), slice(None), slice(None)))))
 
 
 def test_tiny_images():
@@ -91,7 +91,7 @@ def test_tiny_images():
 
 
 def test_no_air(exam):
-    inside = truth.cropped(exam, (slice(12, 28), slice(45, 66), slice(25, 60)))
+    inside = truth.cropped(exam, (slice(8, 19), slice(34, 49), slice(19, 45)))
     found = explained(measure_dce(inside))
     assert found.values["sharpness_mm"] is None
 
@@ -99,16 +99,16 @@ def test_no_air(exam):
 def test_values_that_are_not_numbers_change_little(exam):
     spoilt = [volume.array.copy() for volume in exam.volumes]
     spoilt[0][:, :3] = np.nan
-    spoilt[1][20, 50:54, 40:44] = np.nan
+    spoilt[1][13, 38:41, 30:33] = np.nan
     spoilt[1][5, 5, 5] = np.inf
     found, clean = explained(measure_dce(truth.with_arrays(exam, spoilt))), measure_dce(exam)
     for column in ("snr", "sharpness_mm", "motion_mm", "bias", "coverage"):
         assert found.values[column] == pytest.approx(clean.values[column], rel=0.15, abs=0.05), column
 
 
-def test_background_set_to_zero(exam):
+def test_background_set_to_zero(sample, exam):
     # Some scanners blank the air: its noise must not be looked for there.
-    body = truth.clean(11).tissue.array != 0
+    body = sample.tissue.array != 0
     found = explained(measure_dce(truth.with_arrays(exam, [np.where(body, v.array, 0) for v in exam.volumes])))
     assert found.values["snr"] == pytest.approx(measure_dce(exam).values["snr"], rel=0.1)
     assert found.values["artefact"] < 5
@@ -116,9 +116,8 @@ def test_background_set_to_zero(exam):
 
 def test_the_scale_of_the_intensities_does_not_matter(sample, exam):
     usual = measure_dce(exam, sample.truth.array).values
-    for factor in (1e-3, 1e4):
-        scaled = measure_dce(truth.with_arrays(exam, [v.array * factor for v in exam.volumes]), sample.truth.array)
-        assert scaled.values == pytest.approx(usual, rel=0.02, abs=0.02)
+    scaled = measure_dce(truth.with_arrays(exam, [v.array * 1e-3 for v in exam.volumes]), sample.truth.array)
+    assert scaled.values == pytest.approx(usual, rel=0.02, abs=0.02)
 
 
 def test_channels_have_no_motion(exam):

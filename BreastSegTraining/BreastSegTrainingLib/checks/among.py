@@ -1,8 +1,8 @@
 """What is wrong with cases among each other: doubles, patients with two ids, and what differs from the others.
 
-Each function yields (case name, code, text, names of fixes, whether one is chosen, the earlier case). The later case of
-a pair has the finding, so that the earlier one can be used meanwhile. Cases that are left out of the dataset disturb
-nobody; what is found about them counts as mended.
+Each function yields (case name, code, text, names of fixes, whether one is chosen, the earlier case). The later case
+of a pair has the finding, so that the earlier one can be used meanwhile. Cases that are left out of the dataset
+disturb nobody; what is found about them counts as mended.
 """
 
 from collections import Counter, defaultdict

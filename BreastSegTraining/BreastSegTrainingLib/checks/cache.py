@@ -19,6 +19,8 @@ FORMAT = "breastseg-checks-1"
 READ_COLUMNS = (*columns_of("exam"), "side", "view")
 # What the check itself or the measures write decides nothing.
 WRITTEN_COLUMNS = {*columns_of("check"), *columns_of("quality"), "reason", "notes"} - {"fixes"}
+WRITTEN_FILES = (".csv", ".checked.json", ".thumbnails")  # a table may lie in the folder of its exam
+DEEPEST = 16  # folders in folders: a link can lead back to where it is
 DAMAGED = "What earlier checks had read could not be used, so that every case was read again."
 
 
@@ -130,8 +132,8 @@ def judged_hash(case):
     return _hash([sorted(kept.items()), list(case.surplus)])
 
 
-def _states(path):
-    """Return [path, size, time of change] of a file, or of all below a folder."""
+def _states(path, depth=0):
+    """Return [path, size, time of change] of a file, or of all below a folder; what checks write does not count."""
     try:
         state = os.stat(path)
         if not os.path.isdir(path):
@@ -139,8 +141,10 @@ def _states(path):
         found = []
         with os.scandir(path) as entries:
             for entry in sorted(entries, key=lambda one: one.name):
+                if entry.name.endswith(WRITTEN_FILES):
+                    continue
                 if entry.is_dir():
-                    found += _states(entry.path)
+                    found += _states(entry.path, depth + 1) if depth < DEEPEST else []
                 else:
                     own = entry.stat()
                     found.append([entry.path, own.st_size, own.st_mtime_ns])

@@ -6,19 +6,19 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
-from BreastSegLib.errors import BadInput, BreastSegError
+from BreastSegLib.errors import BadInput, BreastSegError, Undecided
 from BreastSegLib.exam.dce import Phase
 from BreastSegLib.exam.source import read
 from BreastSegLib.pipeline.batch_reason import texts_without_names
 
 from ..cases import Case, CaseTable
 from ..cases.masks import read_lesion_mask
+from ..cases.views import one_view, wanted_view
 from .headers import SIDES, read_headers
 from .lesion import place_in_mammogram, place_in_mri
 from .thumbnail import write_thumbnail
 
 DCE, MAMMOGRAM = "dce", "mammogram"
-LETTERS = {side: letter for letter, side in SIDES.items()}
 _NUMBER = re.compile(r"(\d+)\D*$")
 
 
@@ -170,9 +170,9 @@ def gather(item):
     table, case = CaseTable((), item.folder), Case(item.values)
     try:
         source = table.source(case)
-        exam = one_view(read(source), case)
+        exam = one_view(read(source), wanted_view(case))
     except BreastSegError as error:
-        return Facts(problem=error.line)
+        return Facts(problem=_told(error))
     headers = read_headers(source, item.salt)
     facts, volume = _of_mammogram(exam, headers) if hasattr(exam, "views") else _of_dce(exam, headers)
     notes = texts_without_names([*exam.notes, *facts.contradictions], source)
@@ -201,27 +201,6 @@ def identities(items):
         except BreastSegError:
             found.append("")
     return found
-
-
-def one_view(exam, case):
-    """Return the exam with the one view that the row means.
-
-    Raises
-    ------
-    BadInput
-        If it has several views and side and view of the row name none of them.
-    """
-    if not hasattr(exam, "views") or len(exam.views) == 1:
-        return exam
-    wanted = LETTERS.get(case.plain("side"), "") + case.get("view").strip().upper()
-    names = [view.name for view in exam.views]
-    if wanted not in names:
-        raise BadInput(
-            f"The exam has {len(names)} views ({', '.join(names)}) and the mask belongs to one",
-            hint="Name one file in the column image, or say which by the columns side and view",
-        )
-    place = names.index(wanted)
-    return replace(exam, views=(exam.views[place],), images=(exam.images[place],))
 
 
 def digest(array):
@@ -284,7 +263,7 @@ def _with_lesion(facts, exam, volume, lesion, mask):
         place = place_in_mammogram(mask[0], volume.array[0], tuple(facts.spacing) or None)
         area = voxels * float(np.prod(facts.spacing)) if facts.spacing_known else None
         return replace(facts, area_mm2=area, components=place.components, outside=place.outside)
-    place = place_in_mri(mask, volume)
+    place = place_in_mri(mask, volume, exam.phases[0].role != "channel")
     on_blank = int(np.count_nonzero(mask[_blank([v.array for v in exam.volumes])])) if facts.blank else 0
     size = voxels * volume.geometry.voxel_volume if facts.spacing_known else None
     return replace(
@@ -309,6 +288,14 @@ def _file_numbers(phases):
     names = [re.sub(r"(\.[a-z]+)+$", "", Path(phase.files[0]).name.lower()) for phase in phases]
     found = [_NUMBER.search(name) for name in names]
     return [int(match[1][:9]) for match in found] if all(found) else []
+
+
+def _told(error):
+    """Return why an exam cannot be read; of a question how the table answers it."""
+    if not isinstance(error, Undecided) or not error.name:
+        return error.line
+    answers = " or ".join(f"{error.name}={value} ({text})" for value, text in error.choices)
+    return BadInput(error.what, error.where, f"Write in the column choose: {answers}").line
 
 
 def _kind(one):

@@ -60,7 +60,7 @@ def read_headers(source, salt):
         return Headers()
     try:
         data = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=TAGS)
-    except Exception:  # noqa: BLE001 - damaged bytes make the parser raise almost any exception; the exam's reader tells
+    except Exception:  # noqa: BLE001 - damaged bytes make the parser raise anything; the exam's reader tells of it
         return Headers()
     texts = {tag: _text(data, tag) for tag in TAGS}
     side = texts["ImageLaterality"] or texts["Laterality"]

@@ -182,7 +182,9 @@ def _number_gap(numbers):
     if len(steps) < 2 or min(steps) != 1 or max(steps) > 9:  # numbers of another kind, such as times
         return ""
     lacking = sorted(set(range(numbers[0], numbers[-1])) - set(numbers))
-    return "the files are numbered " + ", ".join(map(str, numbers)) + ": " + ", ".join(map(str, lacking)) + " is missing"
+    return (
+        "the files are numbered " + ", ".join(map(str, numbers)) + ": " + ", ".join(map(str, lacking)) + " is missing"
+    )
 
 
 def _time_gap(phases):

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+from BreastSegLib.exam.displacement import pooled
 from BreastSegLib.exam.mammograms.breast import outline
 from BreastSegLib.measures.side import breast_side
 from BreastSegLib.recipe.breast_mri import breast_mask
 from scipy import ndimage
 
 MARGIN_MM = 10.0  # about the breast
+COARSE_MM = 3.0
 FLAT_MARGIN = 0.04  # of the image's longer side, where the pixel size is not known
 PART = 0.1  # of the largest component: smaller ones do not tell a side
 MOST_PARTS = 200  # components that are looked at
@@ -33,7 +35,7 @@ class Place:
     outside: float | None = None
 
 
-def place_in_mri(mask, volume):
+def place_in_mri(mask, volume, whole=True):
     """Return the `Place` of a lesion in MRI.
 
     Parameters
@@ -42,20 +44,22 @@ def place_in_mri(mask, volume):
         (z, y, x), not 0 in the lesion.
     volume : Volume
         The reference phase.
+    whole : bool
+        Whether the image shows the breast; a model's channel may be a difference.
     """
     if not mask.any():
         return Place()
-    labels, count = ndimage.label(mask, np.ones((3, 3, 3)))
+    box = tuple(_span(mask.any(axis=others)) for others in ((1, 2), (0, 2), (0, 1)))
+    labels, count = ndimage.label(mask[box], np.ones((3, 3, 3)))
     sizes = np.bincount(labels.ravel())[1:]
     large = [k + 1 for k in np.argsort(-sizes)[:MOST_PARTS] if sizes[k] >= PART * sizes.max()]
-    centres = np.array(ndimage.center_of_mass(labels > 0, labels, large))
+    centres = np.array(ndimage.center_of_mass(labels > 0, labels, large)) + [part.start for part in box]
     matrix = volume.geometry.ijk_to_lps
     points = centres[:, ::-1] @ matrix[:3, :3].T + matrix[:3, 3]
     sides = {breast_side(point, volume.geometry) for point in points}
-    found = breast_mask(volume)
-    spacing = volume.geometry.spacing[::-1]
-    outside = _outside(mask != 0, found.mask, spacing) if found.found else None
-    return Place(count, "both" if sides == {"left", "right"} else "".join(sides), outside)
+    if not whole:
+        return Place(count, _one(sides))
+    return Place(count, _one(sides), _outside(mask, volume))
 
 
 def place_in_mammogram(mask, image, spacing):
@@ -83,16 +87,29 @@ def place_in_mammogram(mask, image, spacing):
     return Place(count, "", float(1 - near.mean()))
 
 
-def _outside(mask, breast, spacing):
-    """Return the share of a mask that lies farther than `MARGIN_MM` from the breast, looking about the mask only."""
-    box = []
-    for axis, step in enumerate(spacing):
-        others = tuple(a for a in range(3) if a != axis)
-        places = np.flatnonzero(mask.any(axis=others))
-        reach = int(np.ceil(MARGIN_MM / step))
-        box.append(slice(max(0, places[0] - reach), places[-1] + 1 + reach))
-    mask, breast = mask[tuple(box)], breast[tuple(box)]
-    if not breast.any():
-        return 1.0
-    distance = ndimage.distance_transform_edt(~breast, sampling=spacing)
-    return float((distance[mask] > MARGIN_MM).mean())
+def _span(marked):
+    """Return the slice from the first to the last marked place."""
+    places = np.flatnonzero(marked)
+    return slice(int(places[0]), int(places[-1]) + 1)
+
+
+def _one(sides):
+    """Return what a set of sides is together; '' where one of them is not known."""
+    return "" if "" in sides else "both" if len(sides) > 1 else next(iter(sides))
+
+
+def _outside(mask, volume):
+    """Return the share of a mask that lies farther than `MARGIN_MM` from the breast; None where no breast is found.
+
+    A breast of voxels of `COARSE_MM` is fine enough for that, and quick.
+    """
+    coarse = pooled(volume, COARSE_MM)
+    found = breast_mask(coarse)
+    if not found.found or not found.mask.any():
+        return None
+    distance = ndimage.distance_transform_edt(~found.mask, sampling=coarse.geometry.spacing[::-1])
+    places = [
+        np.minimum(index // (n // m), m - 1)
+        for index, n, m in zip(np.nonzero(mask), volume.array.shape, coarse.array.shape)
+    ]
+    return float((distance[tuple(places)] > MARGIN_MM).mean())

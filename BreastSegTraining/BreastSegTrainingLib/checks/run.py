@@ -143,8 +143,9 @@ class _Check:
                 own |= results
             if own:
                 values[case.name] = own
-        update_file(self.path, values)
-        self._keep(values)
+        if values:
+            update_file(self.path, values)
+            self._keep(values)
         note = untrusted_identities(self.table, self.facts)
         self.notes += [note] if note else []
         return summary(self.path, self.names, found, len(self.now), self.notes)

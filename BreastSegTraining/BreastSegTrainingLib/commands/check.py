@@ -15,13 +15,17 @@ def add_arguments(verbs):
     parser = verbs.add_parser(
         "check",
         help="check the cases of a table",
-        description="Reads exam and mask of each case that has changed since the last check and writes status, findings, "
-        "lesion size and what the files tell into the table. A case is exported only when its status is ok.",
+        description="Reads exam and mask of each case that has changed since the last check and writes status, "
+        "findings, lesion size and what the files tell into the table. A case is exported only when its status is ok.",
     )
     parser.add_argument("table", metavar="TABLE.csv", help="the case table")
     parser.add_argument("--recipe", help="name or file of the recipe whose channels the exams shall give")
     parser.add_argument(
-        "--fix", nargs="+", action="extend", default=[], metavar="CODE=FIX",
+        "--fix",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="CODE=FIX",
         help="choose a fix for all cases with this finding, such as mask-grid=resample",
     )
     parser.add_argument("--fix-all", action="store_true", help="choose all fixes that need no judgement of the case")

@@ -72,11 +72,14 @@ def work_on(options, report):
     path = Path(options.table)
     settings = export_options(options)
     # Judged for this recipe; only what was not checked, or has changed, is read.
-    check(path, workers=options.workers, report=report, recipe=options.recipe, names=stale(path))
+    check(path, workers=options.workers, report=report, recipe=options.recipe, names=stale(path, options.recipe))
     table = CaseTable.read(path)
-    result = export(selectable(table), settings, report)
-    if result.failed:
-        update_file(path, {case: {"status": "refused", "findings": f"export: {why}"} for case, why in result.failed})
+    failed = []
+    try:
+        result = export(selectable(table), settings, report, failed)
+    finally:  # cancelled or not
+        if failed:
+            update_file(path, {case: {"status": "refused", "findings": f"export: {why}"} for case, why in failed})
     if options.verify:
         report("Verifying", 0, 0)
         verify_with_nnunet(result.folder, options.workers or 2)
@@ -103,11 +106,14 @@ def export_options(options):
     if options.workers is not None and options.workers < 1:
         raise BadInput("The number of processes is not 1 or more", f"--workers {options.workers}")
     table = Path(options.table)
+    key = Path(options.key or table.with_name(f"{table.stem}.{options.dataset}.key.csv"))
+    if key.resolve() == table.resolve():
+        raise BadInput("The key would replace the case table", f"--key {key}", "Give it another name")
     return ExportOptions(
         recipe=options.recipe,
         output=options.output,
         dataset=options.dataset,
-        key=options.key or table.with_name(f"{table.stem}.{options.dataset}.key.csv"),
+        key=key,
         names=options.names,
         split=SplitOptions(options.test, options.folds, tuple(options.stratify), options.seed),
         licence=options.licence,

@@ -1,5 +1,6 @@
 """``mask``: a case's reference mask as the dataset will have it, on the exam's own grid."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ from BreastSegLib.commands.events import add_events, carry_out
 from BreastSegLib.errors import BadInput
 from BreastSegLib.exam.mammograms import holds_views, load_views
 from BreastSegLib.exam.store import load_description
-from BreastSegLib.files import whole_file
+from BreastSegLib.files import check_output, whole_file
 from BreastSegLib.reports.masks import check_mask_output, write_mask
 
 from ..cases.masks import read_lesion_mask
@@ -33,8 +34,7 @@ def run(options):
 
 def _work(options, report):
     output = Path(options.output)
-    if not output.name.lower().endswith(".npy"):
-        check_mask_output(output, options.overwrite)
+    (check_output if _is_array(output) else check_mask_output)(output, options.overwrite)
     report("Reading the mask", 0, 0)
     geometry, flat = _grid(Path(options.store))
     lesion = read_lesion_mask([Path(path) for path in options.masks], geometry, flat, options.label, options.fix)
@@ -44,12 +44,16 @@ def _work(options, report):
     fields = {"mask": "", "complaints": complaints, "labels": lesion.labels, "voxels": 0}
     if lesion.volume is None:
         return fields
-    if output.name.lower().endswith(".npy"):
+    if _is_array(output):
         with whole_file(output, options.overwrite) as temporary:
             np.save(temporary, lesion.volume.array)
     else:
         write_mask(output, lesion.volume, options.overwrite)
     return {**fields, "mask": str(output), "voxels": int(np.count_nonzero(lesion.volume.array))}
+
+
+def _is_array(path):
+    return path.name.lower().endswith(".npy")
 
 
 def _grid(store):
@@ -63,8 +67,6 @@ def _grid(store):
 
 
 def _show(fields):
-    import sys
-
     for complaint in fields["complaints"]:
         sys.stdout.write(f"{complaint['text']}{' (fixed)' if complaint['fixed'] else ''}\n")
     sys.stdout.write(f"{fields['voxels']} voxels: {fields['mask'] or 'no mask was written'}\n")

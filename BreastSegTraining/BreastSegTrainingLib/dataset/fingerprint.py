@@ -7,6 +7,21 @@ from ..cases.filestate import file_states
 from .layout import FORMAT
 
 
+def bound(print_, digest):
+    """Return what the key keeps of a case: the hash of what it was made from, tied to its record as it lies there.
+
+    So that a record of another export with the same key, or one that was changed by hand, does not pass for this one.
+
+    Parameters
+    ----------
+    print_ : str
+        See `fingerprint`.
+    digest : str
+        See `Layout.digest`.
+    """
+    return hashlib.sha256(f"{print_} {digest}".encode()).hexdigest()
+
+
 def fingerprint(job, recipe_hash):
     """Return the hash of everything that decides what is exported of a case.
 
@@ -23,8 +38,10 @@ def fingerprint(job, recipe_hash):
         "format": FORMAT,
         "recipe": recipe_hash,
         "name": job.name,
+        "kind": sorted(source),  # the same files can be phases or channels
         "times": source.get("times"),
         "decisions": source.get("decisions"),
+        "motion": source.get("motion"),
         "view": job.view,
         "wanted": sorted(job.wanted),
         "fixes": sorted(job.fixes),

@@ -1,7 +1,9 @@
 """A raw dataset folder as nnU-Net wants it, and which of its files are whole."""
 
+import hashlib
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,8 @@ LABELS = {"train": "labelsTr", "test": "labelsTs"}
 RECORDS = "records"
 DESCRIPTION, SPLITS, SPLIT_RECORD, RECIPE = "dataset.json", "splits_final.json", "split.json", "recipe.json"
 _NAME = re.compile(r"Dataset(\d{3})_[A-Za-z0-9][A-Za-z0-9_-]*")
-_SAMPLE = re.compile(r"(?P<name>.+?)(?:_\d{4})?\.nii\.gz")
+_IMAGE = re.compile(r"(?P<name>.+?)(?:_\d{4})?\.nii\.gz")
+_LABEL = re.compile(r"(?P<name>.+)\.nii\.gz")  # BC_1000 is a whole name, not a channel
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Layout:
         for sub in (*IMAGES.values(), *LABELS.values()):
             folder = self.folder / sub
             for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-                match = _SAMPLE.fullmatch(path.name)
+                match = (_IMAGE if sub in IMAGES.values() else _LABEL).fullmatch(path.name)
                 if match and not path.name.startswith("."):
                     found.setdefault(match["name"], []).append(path)
         return found
@@ -88,14 +91,17 @@ class Layout:
             found.setdefault(case_of(sample), []).extend(paths)
         return found
 
+    def digest(self, name):
+        """Return a hash of a case's record as it lies there; '' where there is none."""
+        try:
+            return hashlib.sha256(self.record(name).read_bytes()).hexdigest()
+        except OSError:
+            return ""
+
     def sweep(self):
-        """Remove what an export that was killed was writing: folders with temporary names."""
-        for sub in (*IMAGES.values(), *LABELS.values(), RECORDS):
-            for path in (self.folder / sub).glob(".part-*"):
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
+        """Remove what an export that was killed was writing: files and folders with temporary names."""
+        for sub in (*IMAGES.values(), *LABELS.values(), RECORDS, "."):
+            remove_parts(self.folder / sub)
 
     def remove(self, name, files):
         """Remove a case and `files`, which are its images and masks (`files_of`).
@@ -144,6 +150,12 @@ def check_dataset_name(name):
     return int(match[1])
 
 
+def others_with_number(folder):
+    """Return the names of other datasets beside a dataset's folder that have its number, sorted."""
+    start = folder.name.partition("_")[0] + "_"
+    return sorted(p.name for p in folder.parent.iterdir() if p.name.startswith(start) and p.name != folder.name)
+
+
 def full_name(name):
     """Return a dataset's name with ``Dataset`` before it."""
     return name if name.startswith("Dataset") else f"Dataset{name}"
@@ -153,6 +165,18 @@ def case_of(sample):
     """Return the case that a sample belongs to: that of a region ends with its number."""
     name, _, number = sample.rpartition("_r")
     return name if number.isdigit() else sample
+
+
+def remove_parts(folder, ending=""):
+    """Remove the files and folders with temporary names in a folder, of those files that end with `ending`."""
+    for path in Path(folder).glob(".part-*"):
+        if not path.name.endswith(ending):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):  # Windows: something has it open; it goes the next time
+                path.unlink()
 
 
 def _in_part(file, part):

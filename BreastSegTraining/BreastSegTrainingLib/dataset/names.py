@@ -11,10 +11,12 @@ from BreastSegLib.files import whole_file
 from BreastSegLib.tables import read_cells
 
 PATIENTS = "patients"
-COLUMNS = ("name", "case", "patient", "part", "fold", "fingerprint")
+COLUMNS = ("name", "case", "patient", "part", "fold", "fingerprint", "dataset")
 PARTS = ("train", "test")
 _PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{0,15}")
-_PATIENT_NAME = re.compile(r"P(\d+)_(\d+)")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,15}_\d{1,9}", re.ASCII)
+_FOLD = re.compile(r"\d{1,2}", re.ASCII)
+_PATIENT_NAME = re.compile(r"P(\d+)_(\d+)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class KeyRow:
         Fold whose validation cases it belongs to.
     fingerprint : str
         Of what it was exported from; '' until it is.
+    dataset : str
+        Name of the dataset: the key of one does not fit another.
     """
 
     name: str
@@ -40,6 +44,7 @@ class KeyRow:
     part: str = ""
     fold: int | None = None
     fingerprint: str = ""
+    dataset: str = ""
 
 
 def check_style(style):
@@ -47,6 +52,12 @@ def check_style(style):
     if style != PATIENTS and not _PREFIX.fullmatch(style):
         raise BadInput(
             f"The names cannot begin with {style!r}", "--names", f"Use letters and digits, such as BC, or {PATIENTS}"
+        )
+    if re.fullmatch(r"[Pp]\d+", style):
+        raise BadInput(
+            f"The names cannot begin with {style!r}: that is what patients are called",
+            "--names",
+            f"Use a word, such as BC, or {PATIENTS}",
         )
 
 
@@ -71,7 +82,7 @@ def give_names(cases, key, style=PATIENTS):
     """
     check_style(style)
     known = {row.case: row for row in key if row.case}
-    taken = {row.name for row in key}
+    taken = {row.name.casefold() for row in key}  # names that differ in letter case are one file on many systems
     numbers = {row.patient: match[1] for row in key if (match := _PATIENT_NAME.fullmatch(row.name))}
     rows = []
     for case in cases:
@@ -81,7 +92,7 @@ def give_names(cases, key, style=PATIENTS):
             # What was decided for the patient stays decided.
             row = KeyRow(name, case.name, case.patient)
         rows.append(replace(row, patient=case.patient))
-        taken.add(rows[-1].name)
+        taken.add(rows[-1].name.casefold())
     return rows
 
 
@@ -102,16 +113,18 @@ def read_key(path):
     rows = []
     for line, values in cells.rows:
         texts = dict(zip(cells.header, values))
-        fold = texts.get("fold", "")
-        if not texts.get("name") or (fold and not fold.isdigit()):
+        name, fold, part = texts.get("name", ""), texts.get("fold", ""), texts.get("part", "")
+        right = _NAME.fullmatch(name) and (not fold or _FOLD.fullmatch(fold)) and part in ("", *PARTS)
+        if not right or len(values) > len(cells.header):
             raise BadInput("A row of the key is damaged", f"{path}, line {line}", "Restore the file from a copy")
-        part = texts.get("part", "")
-        fold = int(fold) if fold else None
-        row = KeyRow(texts["name"], texts["case"], texts.get("patient", ""), part, fold, texts.get("fingerprint", ""))
-        rows.append(row)
+        fold = int(fold) if fold and part != "test" else None
+        others = (texts.get(column, "") for column in ("fingerprint", "dataset"))
+        rows.append(KeyRow(name, texts.get("case", ""), texts.get("patient", ""), part, fold, *others))
     for field in ("name", "case"):
-        counts = Counter(getattr(row, field) for row in rows if getattr(row, field))
-        double = next((value for value, count in counts.items() if count > 1), None)
+        texts = [getattr(row, field) for row in rows]
+        plain = [text.casefold() if field == "name" else text for text in texts]
+        counts = Counter(plain)
+        double = next((text for text, key in zip(texts, plain) if text and counts[key] > 1), None)
         if double:
             raise BadInput(f"The key holds the {field} {double} twice", path, "Restore the file from a copy")
     return rows
@@ -127,26 +140,26 @@ def write_key(path, rows):
         writer.writerow(COLUMNS)
         for row in rows:
             fold = "" if row.fold is None else row.fold
-            writer.writerow([row.name, row.case, row.patient, row.part, fold, row.fingerprint])
+            writer.writerow([row.name, row.case, row.patient, row.part, fold, row.fingerprint, row.dataset])
 
 
 def _fits(row, case, numbers, style):
     if style != PATIENTS:
-        return row.name.startswith(f"{style}_")
+        return row.name.casefold().startswith(f"{style}_".casefold())
     match = _PATIENT_NAME.fullmatch(row.name)
     return match is not None and numbers.get(case.patient) == match[1]
 
 
 def _patient_name(patient, numbers, taken):
     if patient not in numbers:
-        used = {int(number) for number in numbers.values()}
+        used = [int(match[1]) for name in taken if (match := _PATIENT_NAME.fullmatch(name.upper()))]
         numbers[patient] = f"{max(used, default=0) + 1:03d}"
     number = 1
-    while f"P{numbers[patient]}_{number}" in taken:
+    while f"P{numbers[patient]}_{number}".casefold() in taken:
         number += 1
     return f"P{numbers[patient]}_{number}"
 
 
 def _numbered(prefix, taken):
-    used = [int(name[len(prefix) + 1 :]) for name in taken if re.fullmatch(rf"{prefix}_\d+", name)]
+    used = [int(name[len(prefix) + 1 :]) for name in taken if re.fullmatch(rf"{prefix.casefold()}_\d+", name)]
     return f"{prefix}_{max(used, default=0) + 1:03d}"

@@ -52,6 +52,8 @@ class SplitOptions:
         telling = next((name for name in names if all_columns()[name].identifying), None)
         if telling:
             raise BadInput(f"The column {telling} can tell who a patient is, so nothing is stratified by it")
+        if not 0 <= self.seed < 2**32:
+            raise BadInput("The seed is not a whole number from 0 to 4294967295", f"{self.seed}")
         object.__setattr__(self, "stratify", names)
 
     def to_json(self):
@@ -114,7 +116,10 @@ def divide(cases, options, kept=None):
         places.update(_parts(patients, strata, places, options))
     if options.folds:
         places.update(_folds(patients, strata, places, options))
+        _check_folds({places[patient] for patient in patients}, options)
     parts = [places[patient][0] for patient in patients]
+    if "train" not in parts:
+        raise BadInput("All cases are for testing, and none for training", hint="Correct the column split, or --resplit")
     notes += _notes(parts, options, bool(kept))
     return Split(parts, [places[patient][1] for patient in patients], strata, tuple(notes))
 
@@ -209,6 +214,13 @@ def _check_places(places, options):
         raise BadInput(
             f"The dataset was divided into more folds than {options.folds}", hint="Give the same number, or --resplit"
         )
+
+
+def _check_folds(places, options):
+    """Refuse a fold that has lost its patients: nnU-Net could not validate it."""
+    empty = [fold for fold in range(options.folds) if ("train", fold) not in places]
+    if empty:
+        raise BadInput(f"Fold {empty[0]} has no patients any more", hint="Give --resplit, to divide all anew")
 
 
 def _fixed_parts(cases, places):

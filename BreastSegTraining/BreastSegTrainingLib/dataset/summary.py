@@ -9,6 +9,7 @@ from BreastSegLib.files import whole_file
 from BreastSegLib.reports.page import html_document, html_table
 
 from ..cases import all_columns, columns_of
+from ..checks import all_checks
 from .names import PARTS
 from .svg import histogram_svg, nice_edges, plain_number
 
@@ -193,7 +194,9 @@ def _centre(case):
 
 
 def _first_code(case):
-    return case.get("findings").partition(":")[0].strip() or "not told"
+    """Return what refused a case: a check, or the export; what a person wrote may tell who the patient is."""
+    code = case.get("findings").partition(":")[0].strip()
+    return code if code in all_checks() or code == "export" else "not told"
 
 
 def _why(case):

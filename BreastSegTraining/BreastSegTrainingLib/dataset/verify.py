@@ -34,7 +34,10 @@ def verify_with_nnunet(folder, workers=2, python=None):
         If nnU-Net is not installed there, or finds a fault; the message is its last line.
     """
     command = [str(python or sys.executable), "-c", CODE, str(folder), str(workers)]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    except OSError as error:
+        raise BadInput(f"Python cannot be started: {error.strerror}", command[0], "Leave out --verify") from error
     if done.returncode == NOT_INSTALLED:
         raise BadInput("nnU-Net is not installed, so it cannot check the dataset", hint="Leave out --verify")
     if done.returncode:

@@ -34,7 +34,7 @@ class CaseActions:
     def __init__(self, ui, session, opened, step, start, progress, say, onChanged):
         self._ui, self._session, self._opened, self._step = ui, session, opened, step
         self._start, self._progress, self._say, self._onChanged = start, progress, say, onChanged
-        self.loaded, self._savedAt, self._table, self._idle = None, 0, None, True
+        self.loaded, self._savedAt, self._correctNext = None, 0, False
         ui.loadCaseButton.connect("clicked()", self.load)
         ui.correctMaskButton.connect("clicked()", self.correct)
         ui.saveMaskButton.connect("clicked()", self.save)
@@ -44,8 +44,20 @@ class CaseActions:
         """bool: whether the loaded mask was drawn on since it was loaded or saved."""
         return self.loaded is not None and self.loaded.there and self._modified() > self._savedAt
 
+    @property
+    def target(self):
+        """str: the case that "Correct mask" is for: the chosen one, else the loaded one; '' for none."""
+        chosen = self._step.chosen
+        if len(chosen) == 1:
+            return self._opened.cases[chosen[0]].name
+        return self.loaded.name if self.loaded is not None else ""
+
     def load(self):
         """Begin to load the chosen case; a mask that is not saved is asked about first."""
+        self._correctNext = False
+        self._load()
+
+    def _load(self):
         chosen = self._step.chosen
         if len(chosen) != 1 or not self.mayLeave():
             return
@@ -63,7 +75,11 @@ class CaseActions:
         self._start(turns, self._onLoaded, lambda error: self._onError(error, case))
 
     def correct(self):
-        """Open the Segment Editor on the loaded case's mask."""
+        """Open the Segment Editor on the chosen case's mask; it is loaded first if it is not in the scene."""
+        if self.loaded is None or self.loaded.name != self.target:
+            self._correctNext = True
+            self._load()
+            return
         try:
             casemask.checkThere(self.loaded.segmentation, self.loaded.volume)
             segmenteditor.correct(self.loaded.segmentation, self.loaded.volume)
@@ -81,9 +97,9 @@ class CaseActions:
             self._say(_("The table has no case {name} any more.").format(name=self.loaded.name), True)
             return
         loaded, modified = self.loaded, self._modified()
-        self._progress(_("Saving the mask"), 0, 0, None)
         turns = casemask.maskOf(loaded.segmentation, loaded.volume)
         self._start(turns, lambda mask: self._onMask(loaded, mask, modified), lambda error: self._onError(error, None))
+        self._progress(_("Saving the mask"), 0, 0, None)
 
     def mayLeave(self):
         """Ask whether a corrected mask may go when it is not saved."""
@@ -101,30 +117,26 @@ class CaseActions:
         self.loaded = loaded
         self._savedAt = self._modified()
 
-    def tableChanged(self):
-        """Another table stands there: the loaded case may be none of it."""
-        if self.loaded is not None and self.loaded.name not in {case.name for case in self._opened.cases}:
-            self.forget()
-
     def refresh(self, idle):
         """Bring the buttons up to date."""
         if self.loaded is not None and not self.loaded.there:
             self.forget()
         ui, chosen, loaded = self._ui, self._step.chosen, self.loaded
-        self._idle = idle
-        count = len(chosen)
+        count, target = len(chosen), self.target
         ui.loadCaseButton.setEnabled(idle and count == 1)
         tip = _("Show the exam and its mask") if count == 1 else _("Choose one row first")
         ui.loadCaseButton.setToolTip(tip)
-        for button, tip in (
-            (ui.correctMaskButton, _("Open the Segment Editor on the mask of {name}")),
-            (ui.saveMaskButton, _("Write the mask of {name} beside the table; the former file is kept")),
-        ):
-            button.setEnabled(idle and loaded is not None)
-            button.setToolTip(tip.format(name=loaded.name) if loaded is not None else _("Load a case first"))
+        ui.correctMaskButton.setEnabled(idle and bool(target))
+        tip = _("Open the Segment Editor on the mask of {name}").format(name=target)
+        ui.correctMaskButton.setToolTip(tip if target else _("Choose one row first"))
+        ui.saveMaskButton.setEnabled(idle and loaded is not None)
+        tip = _("Write the mask of {name} beside the table; the former file is kept")
+        ui.saveMaskButton.setToolTip(tip.format(name=loaded.name) if loaded is not None else _("Load a case first"))
         ui.caseLabel.setVisible(loaded is not None)
         if loaded is not None:
             words = [_("In the scene: {name}.").format(name=loaded.name), *loaded.notes]
+            if self.maskChanged:
+                words.append(_("Its mask was changed and is not saved."))
             ui.caseLabel.text = " ".join(words)
 
     def _onLoaded(self, loaded):
@@ -133,6 +145,9 @@ class CaseActions:
         self._savedAt = self._modified()
         self._say(_("Loaded {name}.").format(name=loaded.name), False)
         self._onChanged()
+        if self._correctNext:
+            self._correctNext = False
+            self.correct()
 
     def _onMask(self, loaded, mask, modified):
         if not mask.array.any() and not ask.yes(
@@ -179,7 +194,7 @@ class CaseActions:
         self._opened.setValue(place, "choose", ";".join([*parts, f"{question.name}={value}"]))
         self._step.rows.changed()
         self._step.showRows()
-        self.load()
+        self._load()
 
     def _modified(self):
         """Return when the loaded mask was changed last."""

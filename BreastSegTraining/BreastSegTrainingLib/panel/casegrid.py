@@ -1,5 +1,7 @@
 """The table of cases on the screen: only the rows that can be seen have items, so that ten thousand open at once."""
 
+import html
+
 import qt
 from BreastSegLib.scene.texts import _
 
@@ -7,6 +9,7 @@ from ..cases import all_columns
 from . import caserows
 
 ROW_HEIGHT, PICTURE_ROW_HEIGHT, PICTURE = 24, 46, 42
+TIP_WIDTH = 240
 AHEAD = 8  # rows that are filled before they are seen
 WIDTHS = {"case": 130, "status": 92, "patient": 84, "mask": 150, "exam": 150, "reason": 150, "findings": 200}
 USUAL_WIDTH = 74
@@ -193,6 +196,7 @@ class CaseGrid:
                 icon = self._icon(case)
                 if icon is not None:
                     item.setIcon(icon)
+                    item.setToolTip(_pictureTip(self._opened.thumbnail(case), tip))
             self._widget.setItem(row, number, item)
         self._filled.add(row)
         self._filling = before
@@ -228,3 +232,9 @@ class CaseGrid:
     def _onSelected(self):
         if not self._filling:
             self._onSelection()
+
+
+def _pictureTip(path, text):
+    """Return a tooltip with the picture of a case, larger than in its row."""
+    lines = "<br>".join(html.escape(line) for line in text.splitlines())
+    return f'<img src="{html.escape(str(path))}" width="{TIP_WIDTH}"><br>{lines}'

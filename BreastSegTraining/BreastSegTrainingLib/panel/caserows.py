@@ -192,8 +192,17 @@ def summary(opened, counts):
     if not count:
         return _("No cases yet. Open a table, or add cases.")
     text = _("{cases} cases of {patients} patients.").format(cases=count, patients=opened.table.patients)
-    parts = [f"{counts[state]} {stateTitle(state).lower()}" for state in STATES if counts[state]]
-    return f"{text} {', '.join(parts).capitalize()}." if parts else text
+    words = {
+        "missing": _("{count} with missing files"),
+        "row": _("{count} with a wrong row"),
+        "refused": _("{count} refused"),
+        "fix": _("{count} to fix"),
+        "unchecked": _("{count} not checked"),
+        "ok": _("{count} OK"),
+        "left-out": _("{count} left out"),
+    }
+    parts = [words[state].format(count=counts[state]) for state in STATES if counts[state]]
+    return f"{text} {', '.join(parts)}."
 
 
 def _capital(text):

@@ -125,7 +125,7 @@ class DatasetStep:
         self._file.reread()
         self._folder = str(event.get("dataset") or "")
         failed = event.get("failed") or ()
-        words = _("Dataset {name}: {training} training and {test} test cases, {folds} folds.").format(
+        words = _("{name}: {training} training and {test} test cases, {folds} folds.").format(
             name=Path(self._folder).name,
             training=_count(event.get("training")),
             test=_count(event.get("test")),
@@ -134,6 +134,10 @@ class DatasetStep:
         words += " " + _("Written: {written}, unchanged: {unchanged}.").format(
             written=_count(event.get("written")), unchanged=_count(event.get("unchanged"))
         )
+        if event.get("refused"):
+            words += " " + _("{count} cases stay out: their status in step 1 says why.").format(
+                count=len(event["refused"])
+            )
         if event.get("key"):
             words += " " + _("Which name is which case: {key}.").format(key=Path(event["key"]).name)
         lines = [words, *map(str, event.get("notes") or ())]

@@ -11,6 +11,7 @@ HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 190, 8, 8, 34, 20
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442")
 BINS, MOST_CENTRES = 32, 6
 OUTSIDE = "#c0392b"
+FROM_ZERO = 0.3  # of the largest value: a range that begins so near zero begins at zero
 
 
 class Histogram:
@@ -54,6 +55,8 @@ def niceRange(numbers):
     if not numbers:
         return 0.0, 1.0
     low, high = min(numbers), max(numbers)
+    if 0 < low < FROM_ZERO * high:
+        low = 0.0
     span = high - low or abs(high) or 1.0
     step = stepOf(span)
     low, high = math.floor(low / step) * step, math.ceil(high / step) * step

@@ -39,7 +39,7 @@ class DatasetSettings:
     test: float = 0.2
     folds: int = 5
     stratify: tuple = ()
-    seed: int = 1
+    seed: int = 0
     workers: int = 0
     licence: str = ""
     reference: str = ""
@@ -74,6 +74,8 @@ def whatIsMissing(settings, cases, selected):
         return _("Choose the folder for the dataset.")
     if not PREFIX.fullmatch(settings.prefix):
         return _("The prefix of the case names has letters and digits only.")
+    if settings.folds == 1:
+        return _("One fold is none: choose 2 or more, or none.")
     patients = len({case.patient for case in selected})
     kept = patients - round(settings.test * patients)
     if settings.folds > 1 and kept < settings.folds:

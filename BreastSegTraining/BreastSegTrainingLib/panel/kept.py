@@ -26,8 +26,8 @@ class Kept:
 
     def follow(self, node):
         """Show what a node keeps; None lets go of it."""
-        if self._timer.isActive():
-            self.keep()
+        # What was not kept yet is older than what a scene has just brought.
+        self._timer.stop()
         self._node = None
         if node is None:
             return
@@ -93,6 +93,8 @@ class Kept:
     def _findCase(self, node):
         """Take up the case that came back with a scene, so that its mask can be saved."""
         panel = self._panel
+        if node.tablePath != str(panel.opened.path or ""):
+            return
         names = {case.name for case in panel.opened.cases}
         if panel.case.loaded is not None or node.segmentation is None or node.loadedCase not in names:
             return

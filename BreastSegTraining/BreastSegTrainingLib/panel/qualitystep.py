@@ -219,8 +219,10 @@ class QualityStep:
         low, high = self._histogram.low, self._histogram.high
         self._filling = True
         ui, step = self._ui, distribution.stepOf(high - low)
+        # Twice: a step that does not fit the former range is not taken.
         ui.rangeSlider.singleStep = step / 10
         ui.rangeSlider.setRange(low, high)
+        ui.rangeSlider.singleStep = step / 10
         for box in (ui.lowBox, ui.highBox):
             box.setDecimals(self._decimals)
             box.setSingleStep(step)

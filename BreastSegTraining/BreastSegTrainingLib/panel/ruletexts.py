@@ -127,7 +127,7 @@ def inWords(text, table):
         return _("The names of some cases are wrong or used twice: correct them in step 1.")
     lines = [_("{count} of {all} cases would stay.").format(count=len(outcome.selected), all=len(table))]
     if outcome.by_hand:
-        lines[0] += " " + _("{count} are left out by hand.").format(count=len(outcome.by_hand))
+        lines[0] += " " + _("Left out by hand: {count}.").format(count=len(outcome.by_hand))
     lines += [
         _("{rule}: leaves out {count}").format(rule=rule, count=count) for rule, count in outcome.by_reason.items()
     ]

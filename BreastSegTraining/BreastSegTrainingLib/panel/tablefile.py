@@ -21,10 +21,13 @@ class TableFile:
     onOpened : callable
         Called when another table stands there, or the same one was read again.
     onSaved : callable
+    mayLeaveCase : callable
+        Whether the loaded case may be left, after asking.
     """
 
-    def __init__(self, opened, say, onOpened, onSaved):
+    def __init__(self, opened, say, onOpened, onSaved, mayLeaveCase):
         self._opened, self._say, self._onOpened, self._onSaved = opened, say, onOpened, onSaved
+        self._mayLeaveCase = mayLeaveCase
 
     def askAndOpen(self):
         """Ask for a file and open it."""
@@ -70,6 +73,8 @@ class TableFile:
 
     def mayLeave(self):
         """Ask what becomes of unsaved edits; returns whether what stands there may go."""
+        if not self._mayLeaveCase():
+            return False
         if not self._opened.unsaved:
             return True
         answer = ask.unsaved(self._opened.name)

@@ -12,6 +12,7 @@ from ..scene import loadcase, takecase
 from . import ask
 from .addbox import AddBox
 from .caseactions import CaseActions
+from .caserows import naturalKey
 from .casesstep import CasesStep
 from .commandwork import CommandWork, errorLine
 from .datasetstep import DatasetStep
@@ -53,7 +54,7 @@ class TrainingPanel:
         self.progress = ProgressBox(ui, self.cancel)
         self.work = CommandWork(parent, self.progress.show)
         self.runner = Runner(parent, session)
-        self.file = TableFile(self.opened, self.say, self._onOpened, self._onSaved)
+        self.file = TableFile(self.opened, self.say, self._onOpened, self._onSaved, lambda: self.case.mayLeave())
         self.cases = CasesStep(ui, parent, self.opened, self.file, self.run, self.refresh, self.say)
         self.case = CaseActions(
             ui, session, self.opened, self.cases, self._startTurns, self.progress.show, self.say, self.refresh
@@ -139,7 +140,6 @@ class TrainingPanel:
     def close(self):
         """End what runs; the panel goes away."""
         self._shutting = True
-        self.kept.follow(None)
         self.work.close()
         self.runner.abandon()
         self.cases.close()
@@ -156,6 +156,8 @@ class TrainingPanel:
         )
         if not files:
             return
+        # Windows lists the files in the order of the clicks, from the last.
+        files = sorted(files, key=naturalKey)
         masks = ask.filesToOpen(
             _("Reference mask"), Path(files[0]).parent, _("Masks ({kinds})").format(kinds=MASK_FILES)
         )
@@ -232,9 +234,10 @@ class TrainingPanel:
         onError(error)
 
     def _onOpened(self):
-        self.case.tableChanged()
         if self._shown != self.opened.path:
             self._shown = self.opened.path
+            # A case of the same name in another table is another one: its mask must not be saved there.
+            self.case.forget()
             self.dataset.forget()
             self.cases.showTable()
         else:

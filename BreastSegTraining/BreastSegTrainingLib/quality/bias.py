@@ -6,8 +6,8 @@ from .measured import NotMeasured
 
 ORDER = 3  # of the polynomial in (z, y, x)
 CLASSES = 3
-ROUNDS = 25
-MOST = 30_000  # voxels that are fitted
+ROUNDS = 20
+MOST = 12_000  # voxels that are fitted
 LEAST = 500
 
 

@@ -82,7 +82,7 @@ def _tissues(view, image, geometry):
     breast = view.small_breast & np.isfinite(image)
     if view.lesion is None:
         # The skin enhances, and its edge moves.
-        deep = ndimage.distance_transform_edt(view.small_breast, sampling=geometry.spacing[::-1]) > 2 * MARGIN_MM / 2
+        deep = ndimage.distance_transform_edt(view.small_breast, sampling=geometry.spacing[::-1]) > MARGIN_MM
         count = max(LEAST_VOXELS, round(1000 * ENHANCING_CM3 / geometry.voxel_volume))
         places = np.flatnonzero(deep & breast)
         if places.size < 2 * count:

@@ -18,8 +18,8 @@ def breast_coverage(view):
 
     The breast is what stands out before the chest: before the depth at which the deepest skin (over the sternum, above
     and below the breasts) lies. Its cross-sections along each axis end at 0 where it is complete; where it meets the
-    front, a side, the upper or lower end of the image, a parabola tells how much lies beyond (`cutoff`). A side that is
-    not in the image at all is not noticed.
+    front, a side, the upper or lower end of the image, a parabola tells how much lies beyond (`cutoff`). A side that
+    is not in the image at all is not noticed.
 
     Parameters
     ----------

@@ -61,7 +61,6 @@ def _largest(air):
 
 def _along(outside, air, signal, axis):
     count = outside.shape[axis]
-    # Twice the length for nothing: displacements wrap round as they do in the image.
     transformed = [fft.rfft(part.astype(np.float32), axis=axis) for part in (outside, air, signal, signal**2)]
     others = tuple(a for a in range(3) if a != axis)
 

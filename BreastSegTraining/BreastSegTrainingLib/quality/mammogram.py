@@ -18,7 +18,7 @@ MARGIN_MM, RING_MM = 2.0, 10.0  # about the lesion: normal tissue lies between
 DENSE = 95  # percentile
 FINE_MM = 0.35
 INNER_MM = 6.0  # from the skin: the breast thins out towards it
-TILE = 512  # pixels, in which stripes are looked for
+TILE = 160  # pixels, in which stripes are looked for
 LONGER = 1.1
 LEAST_SHARE = 0.02  # of the image
 
@@ -60,7 +60,7 @@ class MammogramView:
         if min(rows, columns) < 8:
             raise NotMeasured("the image is too small")
         blocks = self.image[: rows * step, : columns * step].reshape(rows, step, columns, step)
-        found = replace(outline(blocks.mean(axis=(1, 3))), step=step)
+        found = replace(outline(ndimage.gaussian_filter(blocks.mean(axis=(1, 3)), 1.0)), step=step)
         if found.mask.mean() < LEAST_SHARE:
             raise NotMeasured("no breast is seen in the image")
         if found.mask.mean() > 0.98:
@@ -165,7 +165,7 @@ def artefact_score(view):
     for y in range(0, max(1, image.shape[0] - TILE // 2), TILE):
         for x in range(0, max(1, image.shape[1] - TILE // 2), TILE):
             part = (slice(y, y + TILE), slice(x, x + TILE))
-            if mask[part].mean() > 0.95:
+            if mask[part].mean() > 0.8:
                 stripes.append(stripe_strength(image[part], breast - air))
     parts = {
         "stripes": 100 * float(np.mean(stripes)) if stripes else 0.0,

@@ -13,7 +13,6 @@ from .dceview import DceView
 from .measured import Measured, collect, measures
 
 
-
 def measure_dce(exam, lesion=None):
     """Return the quality of a DCE exam.
 
@@ -134,4 +133,3 @@ def _measure_view(view, image, lesion):
     )
     unknown = () if view.spacing else ("The pixel size is not known, so mm mean nothing.",)
     return Measured(found.values, (*found.notes, *unknown))
-

@@ -169,8 +169,10 @@ class _Parser:
 
     def word(self, text, ahead=0):
         place = self.place + ahead
-        return place < len(self.tokens) and self.tokens[place] == ("word", self.tokens[place][1]) and (
-            self.tokens[place][1].casefold() == text
+        return (
+            place < len(self.tokens)
+            and self.tokens[place] == ("word", self.tokens[place][1])
+            and (self.tokens[place][1].casefold() == text)
         )
 
     def comma(self):
@@ -217,5 +219,3 @@ def _unknown(name, word, extra):
 
 def _fold(text):
     return re.sub(r"[\s_-]+", "", text).casefold()
-
-
