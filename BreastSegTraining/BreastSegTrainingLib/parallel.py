@@ -64,7 +64,9 @@ def each(function, items, workers=None, report=None, stage="Working"):
     are done again one by one, each in a process of its own; one that ends this process twice has failed.
     """
     items, report = list(items), report or (lambda *_: None)
-    workers = max(1, min(workers or processors(), len(items), MOST_ON_WINDOWS if sys.platform == "win32" else len(items)))
+    workers = max(
+        1, min(workers or processors(), len(items), MOST_ON_WINDOWS if sys.platform == "win32" else len(items))
+    )
     report(stage, 0, len(items))
     source = _here(function, items) if workers == 1 else _Pool(function, items, workers, report, stage).run()
     with closing(source):

@@ -12,7 +12,6 @@ from BreastSegLib.errors import BadInput, Cancelled
 from BreastSegTrainingLib.__main__ import main
 from BreastSegTrainingLib.cases import CaseTable
 from BreastSegTrainingLib.dataset import SplitOptions, export
-from BreastSegTrainingLib.dataset.layout import Layout
 from BreastSegTrainingLib.dataset.names import read_key, write_key
 from dataset_cases import RECIPE, check_dataset, listing, options, tiny_case, tiny_table
 from hypothesis import HealthCheck, given, settings
@@ -99,7 +98,7 @@ def test_ended_at_any_step_it_goes_on(tmp_path, monkeypatch, ended):
         def failing(name, at=step):
             def call(*args, **kwargs):
                 count[0] += not str(args[0]).endswith(".lock")
-                if count[0] == at + 1 and not str(args[0]).endswith('.lock'):
+                if count[0] == at + 1 and not str(args[0]).endswith(".lock"):
                     raise ended(13, "Permission denied")
                 return real[name](*args, **kwargs)
 
@@ -162,7 +161,9 @@ def test_thousands_of_cases(tmp_path):
     assert {"BC_1000.nii.gz", "BC_1001.nii.gz"} <= check
 
 
-@pytest.mark.parametrize("damage", ["[]", "{}", '{"format": "breastseg-dataset-case-1", "files": {}, "samples": [7]}', ""])
+@pytest.mark.parametrize(
+    "damage", ["[]", "{}", '{"format": "breastseg-dataset-case-1", "files": {}, "samples": [7]}', ""]
+)
 def test_damaged_records_are_written_again(tmp_path, damage):
     table = six(tmp_path)
     export(table, options(tmp_path))

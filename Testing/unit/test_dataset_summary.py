@@ -98,8 +98,10 @@ def test_nothing_tells_who_somebody_is(table):
 
 
 def test_what_a_person_wrote_is_not_a_check():
-    cases = [Case({"case": "c", "patient": "p", "exam": "e", "status": "refused", "findings": text})
-             for text in ("Frau Meier moved", "Meier: wrong side", "export: the disk", "mask-empty: of Meier")]
+    cases = [
+        Case({"case": "c", "patient": "p", "exam": "e", "status": "refused", "findings": text})
+        for text in ("Frau Meier moved", "Meier: wrong side", "export: the disk", "mask-empty: of Meier")
+    ]
     texts = [text for text, _, _ in flow_of(CaseTable(cases))]
     assert sorted(texts[1:-1]) == [f"Refused by the check: {code}" for code in ("export", "mask-empty", "not told")]
 

@@ -16,7 +16,16 @@ from ..parallel import each
 from .casefiles import CaseJob, export_case
 from .description import describe_dataset, describe_split
 from .fingerprint import bound, fingerprint
-from .layout import RECIPE, SPLIT_RECORD, SPLITS, Layout, check_dataset_name, full_name, others_with_number, remove_parts
+from .layout import (
+    RECIPE,
+    SPLIT_RECORD,
+    SPLITS,
+    Layout,
+    check_dataset_name,
+    full_name,
+    others_with_number,
+    remove_parts,
+)
 from .names import PATIENTS, give_names, read_key, write_key
 from .split import SplitOptions, divide, leakage, splits_final
 
@@ -389,7 +398,6 @@ class _Export:
             describe_dataset(layout.folder.name, self.plan.recipe, first["channels"], self.result.training, options),
             overwrite=True,
         )
-
 
     def _write_recipe(self):
         """Write the recipe, where it is a file of the user's; that of an earlier export goes."""

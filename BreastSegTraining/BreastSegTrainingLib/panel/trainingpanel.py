@@ -6,6 +6,7 @@ from pathlib import Path
 import qt
 from BreastSegLib.errors import BreastSegError, Cancelled
 from BreastSegLib.panel.runner import Runner
+from BreastSegLib.scene import viewlayout
 from BreastSegLib.scene.texts import _
 
 from ..scene import loadcase, takecase
@@ -133,6 +134,7 @@ class TrainingPanel:
         if self.case.loaded is not None:
             self.session.forgetExam(self.case.loaded.exam)
         self.case.forget()
+        viewlayout.leaveSingleView()
         if not self.work.running:
             self._setIdle(True)
         self.refresh()
