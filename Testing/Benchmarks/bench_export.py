@@ -2,11 +2,10 @@
 
 ``python3 Testing/run.py bench export [--cases N] [--workers N] [--small]``
 
-export     N three-phase sample exams (default 100; 60 × 144 × 240 voxels, NIfTI files) through ``phase-aware-0000-0002``
-           by the verb ``export``, as a whole process with its children, against three separate loops over the same
-           cases in one process: reading the phases and the mask with SimpleITK, resampling them to 1 mm with SimpleITK,
-           writing them compressed with SimpleITK; all loops use as many threads as SimpleITK takes.
-           Expected: at most 1.2 × of the sum on two cores.
+export     N three-phase sample exams (default 100; 60 × 144 × 240 voxels, NIfTI files) through the recipe
+           ``phase-aware-0000-0002``, as a whole process with its children, against three separate loops over the same
+           cases in one process: reading the phases and the mask, resampling them to 1 mm, writing them compressed, all
+           by SimpleITK with as many threads as it takes. Expected: at most 1.2 × of the sum on two cores.
 again      the same command when nothing has changed.
 memory     peak of the export with N/10 and with N cases: it must not grow with their number.
 table      10,000 cases: reading, checking the rows, sorting by three columns and filtering, without a window.

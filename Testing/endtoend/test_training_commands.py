@@ -22,7 +22,7 @@ def call(*arguments, expected=0):
     """Run one verb as a process of its own; return its result event."""
     paths = os.pathsep.join(str(ROOT / name) for name in ("BreastSeg", "BreastSegTraining"))
     command = [sys.executable, "-m", "BreastSegTrainingLib", *map(str, arguments), "--events"]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths}, check=False)
+    """Eight sample exams in the layout of MAMA-MIA: with a mask of 255, an empty one, and a noisy image."""
     assert done.returncode == expected, done.stderr + done.stdout[-500:]
     events = [json.loads(line) for line in done.stdout.splitlines()]
     return events[-1]
@@ -30,7 +30,7 @@ def call(*arguments, expected=0):
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory):
-    """Eight sample exams in the layout of MAMA-MIA; one has a mask of 255, one an empty one, one much noise."""
+    """Eight sample exams in the layout of MAMA-MIA: a mask of 255, an empty one, and a noisy image."""
     root = tmp_path_factory.mktemp("release") / "MAMA-MIA"
     for seed in range(8):
         noise = 60.0 if seed == 5 else 6.0
@@ -45,7 +45,8 @@ def release(tmp_path_factory):
         masks.mkdir(parents=True, exist_ok=True)
         sitk.WriteImage(truth, str(masks / f"{name.lower()}.nii.gz"))
     rows = ["patient_id,dataset,age,acquisition_times"]
-    rows += [f"{path.name},{path.name[:4]},5{k},\"[0, 75, 165]\"" for k, path in enumerate(sorted((root / "images").iterdir()))]
+    names = sorted(path.name for path in (root / "images").iterdir())
+    rows += [f'{name},{name[:4]},5{k},"[0, 75, 165]"' for k, name in enumerate(names)]
     (root / "clinical_and_imaging_info.csv").write_text("\n".join(rows) + "\n")
     return root
 

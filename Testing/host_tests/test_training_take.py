@@ -32,6 +32,7 @@ def test_a_case_is_taken_from_the_scene(panel, cases, in_scene, small_sample):  
 
     panel.addSceneCase()
     box = panel.sceneBox
+    assert "(SCT:4147007)" in box.ui.segmentList.item(0).text(), "a segment shows its code beside its name"
     assert box.whatIsMissing == "Say which patient it is.", "what the DICOM files say is not taken silently"
     assert not box.ui.sceneAddButton.isEnabled()
     box.ui.patientEdit.text = "P9"

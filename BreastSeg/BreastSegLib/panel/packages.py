@@ -20,14 +20,18 @@ def toPrepare(recipe):
     return ("skimage",) if steps & IMAGE_STEPS else ()
 
 
-def ensurePackages(names, session):
+def ensurePackages(names, session, distributions=TO_RUN, requirements=REQUIREMENTS):
     """Install the packages that are missing, after asking. Nothing to do when the user named another interpreter.
 
     Parameters
     ----------
     names : sequence of str
-        Import names, of those in `TO_RUN`.
+        Import names, of those in `distributions`.
     session : scene.session.Session
+    distributions : dict of str to str
+        Name of the distribution by import name.
+    requirements : Path
+        File that says which versions.
 
     Raises
     ------
@@ -42,9 +46,9 @@ def ensurePackages(names, session):
     session.endWorker()
     if "torch" in missing:
         _installTorch()
-    others = [TO_RUN[name] for name in missing if name != "torch"]
+    others = [distributions[name] for name in missing if name != "torch"]
     if others:
-        _installOthers(others)
+        _installOthers(others, requirements)
     importlib.invalidate_caches()
     still = [name for name in names if importlib.util.find_spec(name) is None]
     if still:
@@ -54,11 +58,11 @@ def ensurePackages(names, session):
         )
 
 
-def _installOthers(names):
+def _installOthers(names, file):
     import slicer.packaging
 
     wanted = [
-        requirement for requirement in slicer.packaging.load_requirements(REQUIREMENTS) if requirement.name in names
+        requirement for requirement in slicer.packaging.load_requirements(file) if requirement.name in names
     ]
     requirements = [str(requirement) for requirement in wanted]
     try:

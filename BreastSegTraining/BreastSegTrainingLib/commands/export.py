@@ -128,7 +128,8 @@ def export_options(options):
 def show(result):
     """Tell people what was done."""
     lines = [
-        f"{result['dataset']}: {result['training']} training and {result['test']} test samples, {result['folds']} folds.",
+        f"{result['dataset']}: {result['training']} training and {result['test']} test samples, "
+        f"{result['folds']} folds.",
         f"{result['written']} cases written, {result['unchanged']} unchanged, {result['moved']} moved, "
         f"{result['removed']} removed, {result['deselected']} not selected.",
     ]

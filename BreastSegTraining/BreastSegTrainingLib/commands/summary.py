@@ -15,8 +15,8 @@ def add_arguments(verbs):
     parser = verbs.add_parser(
         "summary",
         help="numbers and figures of a case table for a paper",
-        description="Writes how many cases there are and why others were left out, numbers for each centre and figures. "
-        "Nothing in it tells who a patient is.",
+        description="Writes how many cases there are and why others were left out, numbers for each centre and "
+        "figures. Nothing in it tells who a patient is.",
     )
     parser.add_argument("table", metavar="TABLE.csv", help="the case table")
     parser.add_argument(

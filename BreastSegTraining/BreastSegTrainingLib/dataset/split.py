@@ -119,9 +119,7 @@ def divide(cases, options, kept=None):
         _check_folds({places[patient] for patient in patients}, options)
     parts = [places[patient][0] for patient in patients]
     if "train" not in parts:
-        raise BadInput(
-            "All cases are for testing, and none for training", hint="Correct the column split, or --resplit"
-        )
+        raise BadInput("All cases are for testing, none for training", hint="Correct the column split, or --resplit")
     notes += _notes(parts, options, bool(kept))
     return Split(parts, [places[patient][1] for patient in patients], strata, tuple(notes))
 

@@ -122,7 +122,8 @@ class SceneBox:
         node = self.segmentation
         rows = casemask.segmentsOf(node) if node is not None else []
         self._segments = tuple(segmentId for segmentId, _name in rows)
-        self._fill(self.ui.segmentList, [name for _id, name in rows], [len(rows) == 1] * len(rows))
+        titles = [_titleOf(name, casemask.codeOf(node, segmentId)) for segmentId, name in rows]
+        self._fill(self.ui.segmentList, titles, [len(rows) == 1] * len(rows))
         exam = takecase.proposed(list(self._volumes), node)
         self._fill(
             self.ui.volumeList, [node.GetName() for node in self._volumes], [node in exam for node in self._volumes]
@@ -151,3 +152,7 @@ class SceneBox:
         self.ui.sceneAddButton.setEnabled(not missing)
         self.ui.sceneMissingLabel.text = missing
         self.ui.sceneMissingLabel.setVisible(bool(missing))
+
+
+def _titleOf(name, code):
+    return f"{name} ({code})" if code else name

@@ -10,7 +10,7 @@ from BreastSegLib.scene import viewlayout
 from BreastSegLib.scene.texts import _
 
 from ..scene import loadcase, takecase
-from . import ask
+from . import ask, needs
 from .addbox import AddBox
 from .caseactions import CaseActions
 from .caserows import naturalKey
@@ -106,6 +106,12 @@ class TrainingPanel:
             return
         self.error = None
         self.say("")
+        try:
+            outlines = any(".xml" in case.get("mask").lower() for case in self.opened.cases)
+            needs.ensure(needs.neededFor(arguments, outlines), self.session)
+        except BreastSegError as error:
+            self._onFailed({"event": "error", "code": error.code, "message": error.line, "hint": ""}, onError)
+            return
         self.progress.show(_("Starting"))
         self.work.start(
             arguments,

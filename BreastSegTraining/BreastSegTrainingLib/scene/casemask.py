@@ -177,10 +177,22 @@ def _paste(node, segmentId, volume, geometry, mask):
     return True
 
 
-def _codes(segment):
+def codeOf(node, segmentId):
+    """Return the code of a segment, such as ``SCT:4147007``; '' where it has none."""
+    words = _words(node.GetSegmentation().GetSegment(segmentId))
+    return f"{words[0]}:{words[1]}" if words else ""
+
+
+def _words(segment):
+    """Return scheme, value and meaning of a segment's terminology entry; () where it has none."""
     tag = segment.GetTerminology() if hasattr(segment, "GetTerminology") else ""
     parts = (tag or "").split("~")
     if len(parts) < 3 or parts[2].count("^") < 2:
         return ()
-    scheme, value, meaning = parts[2].split("^")[:3]
-    return tuple(word.casefold() for word in (f"{scheme}:{value}", value, meaning) if word)
+    words = parts[2].split("^")[:3]
+    return tuple(words) if words[1] else ()
+
+
+def _codes(segment):
+    words = _words(segment)
+    return tuple(word.casefold() for word in (":".join(words[:2]), *words[1:]) if word) if words else ()
