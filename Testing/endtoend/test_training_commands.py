@@ -22,7 +22,8 @@ def call(*arguments, expected=0):
     """Run one verb as a process of its own; return its result event."""
     paths = os.pathsep.join(str(ROOT / name) for name in ("BreastSeg", "BreastSegTraining"))
     command = [sys.executable, "-m", "BreastSegTrainingLib", *map(str, arguments), "--events"]
-    """Eight sample exams in the layout of MAMA-MIA: with a mask of 255, an empty one, and a noisy image."""
+    environment = {**os.environ, "PYTHONPATH": paths}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == expected, done.stderr + done.stdout[-500:]
     events = [json.loads(line) for line in done.stdout.splitlines()]
     return events[-1]
