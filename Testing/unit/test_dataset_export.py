@@ -18,6 +18,8 @@ from BreastSegLib.models import find_model
 from BreastSegLib.pipeline.run import make_ready
 from BreastSegLib.recipe import load_recipe, restore
 from BreastSegLib.volume import geometry_of
+from BreastSegTrainingLib.__main__ import main
+from BreastSegTrainingLib.cases import CaseTable
 from BreastSegTrainingLib.dataset import SplitOptions, casefiles, export, selectable
 from BreastSegTrainingLib.dataset.layout import Layout
 from BreastSegTrainingLib.dataset.names import read_key, write_key
@@ -338,3 +340,26 @@ def test_the_key_of_a_killed_export_is_enough(copy):
     write_key(folder / "key.csv", [replace(row, fingerprint="") for row in rows])
     assert export(table, options(folder)).written == 6
     assert [row.name for row in read_key(folder / "key.csv")] == [row.name for row in rows]
+
+
+def test_what_failed_is_tried_again(tmp_path, monkeypatch, capsys):
+    """A case that failed for a passing reason needs no check by hand."""
+    make_cases(tmp_path, 4).write(tmp_path / "t.csv")
+    module = sys.modules["BreastSegTrainingLib.dataset.export"]
+    work = module.export_case
+
+    def fails_once(job):
+        if job.case == "MEIER_1":
+            raise BadInput("There is not enough memory for this case")
+        return work(job)
+
+    command = ["export", str(tmp_path / "t.csv"), "--recipe", RECIPE, "--output", str(tmp_path / "raw")]
+    command += ["--dataset", "101_Sample", "--workers", "1", "--folds", "2"]
+    monkeypatch.setattr(module, "export_case", fails_once)
+    assert main(command) == 1
+    assert "MEIER_1" in capsys.readouterr().out
+    assert {case.name: case.get("status") for case in CaseTable.read(tmp_path / "t.csv")}["MEIER_1"] == "refused"
+    monkeypatch.undo()
+    assert main(command) == 0
+    assert "1 cases written, 3 unchanged" in capsys.readouterr().out
+    assert {case.get("status") for case in CaseTable.read(tmp_path / "t.csv")} == {"ok"}

@@ -82,7 +82,7 @@ def test_the_flow_accounts_for_every_case(table):
     texts = [text for text, _, _ in flow]
     assert texts == [
         "In the table",
-        "Refused by the check: mask-empty",
+        "Refused by the check: empty mask",
         "Left out: by the selection rules",
         "Left out: by hand",
         "Used",
@@ -103,7 +103,11 @@ def test_what_a_person_wrote_is_not_a_check():
         for text in ("Frau Meier moved", "Meier: wrong side", "export: the disk", "mask-empty: of Meier")
     ]
     texts = [text for text, _, _ in flow_of(CaseTable(cases))]
-    assert sorted(texts[1:-1]) == [f"Refused by the check: {code}" for code in ("export", "mask-empty", "not told")]
+    assert sorted(texts[1:-1]) == [
+        "Could not be exported",
+        "Refused by the check: empty mask",
+        "Refused by the check: not told",
+    ]
 
 
 def test_figures_hold_every_known_value(table):

@@ -1,37 +1,47 @@
 """The state of the files that a case is read from: enough to see that something has changed, without reading them."""
 
 import os
-from pathlib import Path
+
+# What checks and exports write themselves: a table may lie in the folder of its exam.
+WRITTEN_FILES = (".csv", ".checked.json", ".thumbnails")
+DEEPEST = 16  # folders in folders: a link can lead back to where it is
 
 
-def file_states(source, masks):
-    """Return path, size and time of change of every file of an exam and its masks, JSON-ready.
+def file_states(paths):
+    """Return [path, size, time of change] of files, and of all files below folders; JSON-ready.
 
     Parameters
     ----------
-    source : dict
-        See `BreastSegLib.exam.source.read`; folders are looked through.
-    masks : sequence of str or Path
-        Files, or folders of slices.
+    paths : iterable of str or Path
+        One that is missing, unreadable, or has a name that no system takes gives [path, None, None].
     """
-    paths = [path for key in ("files", "views", "channels", "dicom") for path in source.get(key, ())]
-    paths += [source[key] for key in ("folder", "store") if key in source]
-    return [_state(path) for path in [*paths, *masks]]
-
-
-def _state(path):
-    try:
-        state = Path(path).stat()
-    except OSError:
-        return [str(path), None, None]
-    if Path(path).is_dir():
-        return [str(path), [_state(one) for one in _below(path)], None]
-    return [str(path), state.st_size, state.st_mtime_ns]
-
-
-def _below(folder):
     found = []
-    for root, folders, names in os.walk(folder):
-        folders.sort()
-        found += [os.path.join(root, name) for name in sorted(names)]
+    for path in paths:
+        found += _states(str(path))
     return found
+
+
+def source_paths(source):
+    """Return the files and folders of an exam's source (`BreastSegLib.exam.source.read`)."""
+    paths = [path for key in ("files", "views", "channels", "dicom") for path in source.get(key, ())]
+    return paths + [source[key] for key in ("folder", "store") if key in source]
+
+
+def _states(path, depth=0):
+    try:
+        state = os.stat(path)
+        if not os.path.isdir(path):
+            return [[path, state.st_size, state.st_mtime_ns]]
+        found = []
+        with os.scandir(path) as entries:
+            for entry in sorted(entries, key=lambda one: one.name):
+                if entry.name.endswith(WRITTEN_FILES):
+                    continue
+                if entry.is_dir():
+                    found += _states(entry.path, depth + 1) if depth < DEEPEST else []
+                else:
+                    own = entry.stat()
+                    found.append([entry.path, own.st_size, own.st_mtime_ns])
+        return found
+    except (OSError, ValueError):
+        return [[path, None, None]]

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from BreastSegLib.files import read_json, whole_file
 from BreastSegLib.recipe import load_recipe
 
 from ..cases import CaseTable, columns_of
+from ..cases.filestate import file_states
 from .facts import Facts
 
 FORMAT = "breastseg-checks-1"
@@ -19,8 +19,6 @@ FORMAT = "breastseg-checks-1"
 READ_COLUMNS = (*columns_of("exam"), "side", "view")
 # What the check itself or the measures write decides nothing.
 WRITTEN_COLUMNS = {*columns_of("check"), *columns_of("quality"), "reason", "notes"} - {"fixes"}
-WRITTEN_FILES = (".csv", ".checked.json", ".thumbnails")  # a table may lie in the folder of its exam
-DEEPEST = 16  # folders in folders: a link can lead back to where it is
 DAMAGED = "What earlier checks had read could not be used, so that every case was read again."
 
 
@@ -117,8 +115,8 @@ def files_hash(table, case):
     found = []
     for column in (*SOURCES, "mask"):
         for path in paths_in(case.get(column), table.folder) if case.get(column) else ():
-            found += _states(str(path))
-    return _hash(found)
+            found.append(path)
+    return _hash(file_states(found))
 
 
 def row_hash(case):
@@ -130,27 +128,6 @@ def judged_hash(case):
     """Return a hash of what of a row decides what is found."""
     kept = {column: text for column, text in case.values.items() if column not in WRITTEN_COLUMNS and text}
     return _hash([sorted(kept.items()), list(case.surplus)])
-
-
-def _states(path, depth=0):
-    """Return [path, size, time of change] of a file, or of all below a folder; what checks write does not count."""
-    try:
-        state = os.stat(path)
-        if not os.path.isdir(path):
-            return [[path, state.st_size, state.st_mtime_ns]]
-        found = []
-        with os.scandir(path) as entries:
-            for entry in sorted(entries, key=lambda one: one.name):
-                if entry.name.endswith(WRITTEN_FILES):
-                    continue
-                if entry.is_dir():
-                    found += _states(entry.path, depth + 1) if depth < DEEPEST else []
-                else:
-                    own = entry.stat()
-                    found.append([entry.path, own.st_size, own.st_mtime_ns])
-        return found
-    except (OSError, ValueError):  # missing, unreadable, or a name that no system takes
-        return [[path, None, None]]
 
 
 def _hash(value):

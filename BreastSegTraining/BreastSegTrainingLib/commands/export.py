@@ -13,6 +13,7 @@ from ..dataset.names import PATIENTS
 from ..dataset.verify import verify_with_nnunet
 
 MOST_SHOWN = 20
+FAILED = "export:"  # begins what the table says of a case that could not be exported
 
 
 def add_arguments(verbs):
@@ -71,15 +72,17 @@ def work_on(options, report):
     """Do the work and return the fields of the result event."""
     path = Path(options.table)
     settings = export_options(options)
-    # Judged for this recipe; only what was not checked, or has changed, is read.
-    check(path, workers=options.workers, report=report, recipe=options.recipe, names=stale(path, options.recipe))
+    # Judged for this recipe; only what was not checked, or has changed, is read. What failed last time is tried again.
+    again = [case.name for case in CaseTable.read(path) if case.get("findings").startswith(FAILED)]
+    names = list(dict.fromkeys([*stale(path, options.recipe), *again]))
+    check(path, workers=options.workers, report=report, recipe=options.recipe, names=names)
     table = CaseTable.read(path)
     failed = []
     try:
         result = export(selectable(table), settings, report, failed)
     finally:  # cancelled or not
         if failed:
-            update_file(path, {case: {"status": "refused", "findings": f"export: {why}"} for case, why in failed})
+            update_file(path, {case: {"status": "refused", "findings": f"{FAILED} {why}"} for case, why in failed})
     if options.verify:
         report("Verifying", 0, 0)
         verify_with_nnunet(result.folder, options.workers or 2)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from ..cases.filestate import file_states
+from ..cases.filestate import file_states, source_paths
 from .layout import FORMAT
 
 
@@ -45,6 +45,6 @@ def fingerprint(job, recipe_hash):
         "view": job.view,
         "wanted": sorted(job.wanted),
         "fixes": sorted(job.fixes),
-        "files": file_states(source, job.masks),
+        "files": file_states([*source_paths(source), *job.masks]),
     }
     return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()

@@ -49,10 +49,8 @@ def flow_of(table):
     cases = list(table)
     steps = [("In the table", cases)]
     refused = [case for case in cases if case.selected and case.get("status") not in ("ok", "")]
-    for code, count in Counter(_first_code(case) for case in refused).most_common():
-        steps.append(
-            (f"Refused by the check: {code}", [case for case in refused if _first_code(case) == code][:count])
-        )
+    for why, _ in Counter(_refusal(case) for case in refused).most_common():
+        steps.append((why, [case for case in refused if _refusal(case) == why]))
     out = [case for case in cases if not case.selected]
     for why, _ in Counter(_why(case) for case in out).most_common():
         steps.append((f"Left out: {why}", [case for case in out if _why(case) == why]))
@@ -193,10 +191,12 @@ def _centre(case):
     return case.get("centre").strip() or UNKNOWN
 
 
-def _first_code(case):
+def _refusal(case):
     """Return what refused a case: a check, or the export; what a person wrote may tell who the patient is."""
     code = case.get("findings").partition(":")[0].strip()
-    return code if code in all_checks() or code == "export" else "not told"
+    if code == "export":
+        return "Could not be exported"
+    return f"Refused by the check: {all_checks()[code].title.lower() if code in all_checks() else 'not told'}"
 
 
 def _why(case):
