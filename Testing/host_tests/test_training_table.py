@@ -1,6 +1,5 @@
 """Step 1 of the training panel: the table of cases is opened, sorted, filtered, edited and saved; nothing is lost."""
 
-
 import pytest
 from training_fixtures import (  # noqa: F401
     ROWS,

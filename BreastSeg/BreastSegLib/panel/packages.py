@@ -61,9 +61,7 @@ def ensurePackages(names, session, distributions=TO_RUN, requirements=REQUIREMEN
 def _installOthers(names, file):
     import slicer.packaging
 
-    wanted = [
-        requirement for requirement in slicer.packaging.load_requirements(file) if requirement.name in names
-    ]
+    wanted = [requirement for requirement in slicer.packaging.load_requirements(file) if requirement.name in names]
     requirements = [str(requirement) for requirement in wanted]
     try:
         slicer.packaging.pip_ensure(requirements, requester="BreastSeg")
