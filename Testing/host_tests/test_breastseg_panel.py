@@ -167,9 +167,15 @@ def test_cancel_in_each_stage_of_a_run(panel, dicom_sample, text):  # noqa: F811
 
 @pytest.mark.parametrize("text", ["Starting", "Reading the exam", "Adding the phases to the scene"])
 def test_cancel_while_loading(panel, dicom_sample, text):  # noqa: F811
-    panel.examStep.setFolder(str(dicom_sample / "exam"))
-    panel.ui.loadButton.click()
-    turnUntil(lambda: panel.ui.stageLabel.text.startswith(text) or not panel.working)
+    import slicer
+
+    for _ in range(8):
+        panel.examStep.setFolder(str(dicom_sample / "exam"))
+        panel.ui.loadButton.click()
+        turnUntil(lambda: panel.ui.stageLabel.text.startswith(text) or not panel.working)
+        if panel.working:
+            break
+        slicer.mrmlScene.Clear(0)  # on a busy machine a short stage can pass between two looks
     assert panel.working, f"loading ended before {text}: {status(panel)}"
     panel.ui.cancelButton.click()
     turnUntil(lambda: not panel.working, patience=3)
