@@ -28,7 +28,8 @@ class BreastSegError(Exception):
             parts[0] += f" ({self.where})"
         if self.hint:
             parts.append(self.hint.rstrip(". "))
-        return " ".join(" ".join(f"{part}." for part in parts).split())
+        ended = (part if part.endswith("?") else f"{part}." for part in parts)
+        return " ".join(" ".join(ended).split())
 
 
 class BadInput(BreastSegError):

@@ -56,7 +56,7 @@ def whole_file(path, overwrite=False):
         yield temporary
         with open(temporary, "rb+") as stream:
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, _mode(path))
         os.replace(temporary, path)
     except OSError as error:
         raise write_error(error, path) from error
@@ -131,6 +131,11 @@ def read_json(path):
         raise BadInput(f"The file cannot be read: {error.strerror}", path) from error
     except (ValueError, RecursionError) as error:
         raise BadInput(f"The file is not valid JSON: {error}", path) from error
+
+
+def _mode(path):
+    """Return the permissions of a new file; one that is replaced keeps its own, as it may be private."""
+    return path.stat().st_mode & 0o777 | 0o200 if path.exists() else 0o666 & ~_umask()
 
 
 def _umask():

@@ -24,11 +24,14 @@ class Cells:
     rows : list of (int, list of str)
         Line and values of each row, without blanks around them. A row can be shorter than the header; separators
         behind its last value are dropped, other values too many are kept.
+    separator : str
+        What stands between the columns.
     """
 
     line: int
     header: tuple
     rows: list = field(repr=False)
+    separator: str = ","
 
 
 def read_cells(path):
@@ -56,9 +59,9 @@ def read_cells(path):
     told = re.fullmatch(r"sep=(.)", first.strip("\r"), re.IGNORECASE)  # Excel's own line
     if told:
         text, skipped = rest, 1
-    rows = []
+    rows, separator = [], told[1] if told else _separator(text)
     stream = io.StringIO(text, newline="")
-    reader = csv.reader(stream, delimiter=told[1] if told else _separator(text), strict=True)
+    reader = csv.reader(stream, delimiter=separator, strict=True)
     began = 1 + skipped
     try:
         for values in reader:
@@ -72,7 +75,8 @@ def read_cells(path):
         return None
     line, header = rows[0]
     # Spreadsheet programs write separators behind the last value.
-    return Cells(line, tuple(header), [(number, _trimmed(values, len(header))) for number, values in rows[1:]])
+    rows = [(number, _trimmed(values, len(header))) for number, values in rows[1:]]
+    return Cells(line, tuple(header), rows, separator)
 
 
 def _trimmed(values, count):

@@ -262,3 +262,39 @@ def test_settings_come_back_with_the_scene(panel, measured, widget, tmp_path):  
     assert panel.opened.path == measured and panel.quality.rulesText == "age > 20"
     assert panel.dataset.recipe.nameOrFile == "ffdm-512" and panel.ui.outputEdit.currentPath == str(tmp_path)
     assert panel.cases.grid.columns == ("case", "age")
+
+
+def test_a_measure_without_numbers_is_not_offered(panel, tmp_path):  # noqa: F811
+    rows = [(f"c{k}", f"P{k}", "e", "m", "", "sixty", "", "", str(k), "", "") for k in range(3)]
+    panel.open(writeTable(tmp_path / "cases.csv", rows, COLUMNS))
+    assert panel.quality._measures == ("cnr",)
+
+
+def test_values_that_no_plot_can_show_are_left_out(panel, tmp_path):  # noqa: F811
+    rows = [
+        (f"c{k}", f"P{k}", "e", "m", "", "", "", "", text, "", "") for k, text in enumerate(("1e308", "-1e308", "3"))
+    ]
+    assert panel.open(writeTable(tmp_path / "cases.csv", rows, COLUMNS))
+    choose(panel, "cnr")
+    assert "1 of 1" in panel.ui.stayLabel.text
+
+
+def test_limits_that_take_in_everything_are_no_rule_and_that_is_said(panel, measured):  # noqa: F811
+    panel.open(measured)
+    choose(panel, "cnr")
+    panel.quality.addRule()
+    assert panel.quality.rulesText == "" and "move them first" in panel.ui.statusLabel.text
+
+
+def test_an_edit_in_step_1_is_seen_in_step_2(panel, measured):  # noqa: F811
+    panel.open(measured)
+    assert rules(panel, "age < 55").startswith("11 of 12")
+    panel.ui.rulesEdit.plainText = "age < 55"
+    cell(panel, 0, "age").setText("70")
+    panel.ui.stepTabs.setCurrentIndex(1)
+    assert panel.ui.rulesLabel.text.startswith("10 of 12")
+
+
+def test_a_question_in_a_sentence_ends_with_its_own_mark(panel, measured):  # noqa: F811
+    panel.open(measured)
+    assert rules(panel, "centr = DUKE").endswith("?")

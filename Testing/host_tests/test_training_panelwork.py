@@ -147,7 +147,7 @@ def test_cases_of_a_dataset_are_added(panel, table, told, tmp_path):  # noqa: F8
     box.ui.addStartButton.click()
     arguments = told[0].arguments
     assert arguments[:4] == ["cases", "--layout", "mama-mia", str(source)]
-    assert arguments[-3:] == ["--annotation", "any", "--events"]
+    assert arguments[-2:] == ["--annotation=any", "--events"]
     output = Path(arguments[arguments.index("--output") + 1])
     same = f"case_2,B,{table.parent / 'exams' / '2'},{table.parent / 'masks' / '2.nrrd'}"
     output.write_text(
@@ -259,3 +259,31 @@ def test_relocate_and_select_work_from_a_script(training, table):  # noqa: F811
     with pytest.raises(BreastSegError, match="does not exist"):
         logic.run("select", str(table.parent / "nothing.csv"), "--rule", "age > 20")
     logic.close()
+
+
+def test_what_was_not_read_is_told_only_with_its_own_line(panel, table, told):  # noqa: F811
+    panel.open(table)
+    panel._onCases([], [{"where": "P7", "why": "no mask"}], [])
+    assert "P7" in panel.ui.statusLabel.toolTip
+    panel.say("Something else")
+    assert panel.ui.statusLabel.toolTip == ""
+
+
+def test_a_value_of_an_option_may_begin_with_a_dash(training):  # noqa: F811
+    from BreastSegTrainingLib.panel.addbox import optionArguments
+
+    assert optionArguments("masks", "-seg.nii.gz") == ["--masks=-seg.nii.gz"]
+
+
+def test_the_log_has_no_names_of_patients(panel, table, told, caplog):  # noqa: F811
+    import logging
+
+    caplog.set_level(logging.INFO)
+    panel.open(table)
+    panel.ui.checkButton.click()
+    log = (
+        "Error: no (/data/Meier_Anna)\nTraceback (most recent call last):\n  File \"x.py\", line 3\nKeyError: 'Meier'"
+    )
+    tell(panel, told[0], {"event": "error", "code": "error", "message": "No (Meier)", "hint": "", "log": log})
+    assert "Meier" in panel.ui.statusLabel.text
+    assert "Meier" not in caplog.text and "x.py" in caplog.text and "KeyError" in caplog.text

@@ -335,3 +335,77 @@ def test_a_question_that_the_files_leave_open_is_asked_and_kept(panel, cases, as
     assert load(panel, "a") is not None, panel.ui.statusLabel.text
     assert row(panel, "a").get("choose") == "clock=trigger" and panel.opened.unsaved
     assert reads[-1]["decisions"] == {"clock": "trigger"}
+
+
+def test_a_removed_segment_is_a_change(panel, cases, asked):  # noqa: F811
+    panel.open(cases)
+    loaded = load(panel, "a")
+    segmentation = loaded.segmentation.GetSegmentation()
+    segmentation.RemoveSegment(segmentation.GetNthSegmentID(0))
+    assert panel.case.maskChanged
+    asked["yes"] = False
+    panel.cases.grid.choose(1)
+    panel.ui.loadCaseButton.click()
+    assert panel.case.loaded is loaded and loaded.there, "not left without a question"
+
+
+def test_a_loaded_case_goes_with_its_row_when_that_is_renamed(panel, cases):  # noqa: F811
+    panel.open(cases)
+    loaded = load(panel, "a")
+    column = panel.cases.grid.columns.index("case")
+    # For a moment two rows have the name.
+    panel.ui.caseTable.item(panel.cases.grid.order.index(1), column).setText("a")
+    panel.ui.caseTable.item(panel.cases.grid.order.index(0), column).setText("former")
+    assert panel.file.save()
+    draw(loaded, np.roll(drawn(loaded), 1, axis=2))
+    saveMask(panel)
+    assert row(panel, "former").get("mask") != "masks/a.nrrd", panel.ui.statusLabel.text
+    assert row(panel, "former").get("mask") == "masks/former.nrrd"
+    assert row(panel, "a").get("mask") == "masks/b.nii.gz" and row(panel, "a").get("label") == "2"
+
+
+def test_a_name_that_two_rows_have_or_no_file_can_have_is_not_loaded_or_saved(panel, cases):  # noqa: F811
+    panel.open(cases)
+    loaded = load(panel, "a")
+    before = (cases.parent / "masks" / "a.nrrd").read_bytes()
+    column = panel.cases.grid.columns.index("case")
+    panel.ui.caseTable.item(panel.cases.grid.order.index(1), column).setText("a")
+    draw(loaded, np.roll(drawn(loaded), 1, axis=2))
+    saveMask(panel)
+    assert "2 rows are called a" in panel.ui.statusLabel.text and panel.case.maskChanged
+    panel.ui.caseTable.item(panel.cases.grid.order.index(1), column).setText("b")
+    panel.ui.caseTable.item(panel.cases.grid.order.index(0), column).setText("../a")
+    saveMask(panel)
+    assert "letters" in panel.ui.statusLabel.text and not (cases.parent / "a.nrrd").exists()
+    assert (cases.parent / "masks" / "a.nrrd").read_bytes() == before
+    panel.cases.grid.choose(0)
+    panel.ui.loadCaseButton.click()
+    assert "letters" in panel.ui.statusLabel.text and panel.case.loaded.there and not panel.working
+
+
+def test_a_mask_file_that_another_row_needs_is_not_replaced(panel, cases):  # noqa: F811
+    panel.open(cases)
+    panel.opened.setValue(panel.opened.table.index_of("none"), "mask", "masks/a.nrrd")
+    before = (cases.parent / "masks" / "a.nrrd").read_bytes()
+    loaded = load(panel, "a")
+    corrected = np.roll(drawn(loaded), 1, axis=2)
+    draw(loaded, corrected)
+    saveMask(panel)
+    assert (cases.parent / "masks" / "a.nrrd").read_bytes() == before
+    assert row(panel, "none").get("mask") == "masks/a.nrrd" and row(panel, "a").get("mask") == "masks/a_2.nrrd"
+    assert np.array_equal(drawn(load(panel, "a")) > 0, corrected > 0)
+
+
+def test_an_image_of_the_exam_that_is_deleted_leaves_the_rest_usable(panel, cases, caplog):  # noqa: F811
+    import slicer
+
+    panel.open(cases)
+    loaded = load(panel, "a")
+    other = next(node for node in loaded.exam.nodes if node is not loaded.volume)
+    slicer.mrmlScene.RemoveNode(other)
+    panel.kept.keep()
+    panel.refresh()
+    corrected = np.roll(drawn(loaded), 1, axis=2)
+    draw(loaded, corrected)
+    saveMask(panel)
+    assert "Saved the mask" in panel.ui.statusLabel.text and "Traceback" not in caplog.text

@@ -258,3 +258,109 @@ def test_ten_thousand_cases_need_few_items(panel, tmp_path):  # noqa: F811
     panel.cases.showRows()
     assert all("c99" in text for text in shown(panel)[:5]) and 0 < table_.rowCount < 200
     panel.cases.missing.stop()
+
+
+def test_a_filter_by_status_does_not_hide_another_table(panel, table, tmp_path):  # noqa: F811
+    panel.open(table)
+    panel.ui.stateBox.setCurrentIndex(1)
+    assert shown(panel) == ["case_10"]
+    assert panel.open(writeTable(tmp_path / "other" / "cases.csv", ROWS[:1]))
+    assert shown(panel) == ["case_2"] and panel.ui.stateBox.currentIndex == 0
+
+
+def test_a_removed_or_renamed_row_takes_its_missing_files_along(panel, table):  # noqa: F811
+    (table.parent / "masks" / "2.nrrd").unlink()
+    panel.open(table)
+    settle(panel)
+    assert not panel.ui.missingFrame.isHidden()
+    cell(panel, 0, "case").setText("renamed")
+    settle(panel)
+    assert shown(panel, 1)[0] == "File missing"
+    panel.cases.grid.choose(0)
+    panel.ui.removeButton.click()
+    settle(panel)
+    assert panel.ui.missingFrame.isHidden() and shown(panel) == ["case_10", "case_1"]
+
+
+def test_a_name_that_is_used_twice_is_told_at_once_of_both_rows(panel, table):  # noqa: F811
+    panel.open(table)
+    cell(panel, 0, "case").setText("case_1")
+    assert shown(panel, 1) == ["Row is wrong", "Choose a fix", "Row is wrong"]
+
+
+def test_what_is_being_typed_survives_news_of_files_and_is_saved(panel, table, told):  # noqa: F811
+    import qt
+
+    panel.open(table)
+    grid = panel.ui.caseTable
+    column = panel.cases.grid.columns.index("centre")
+    grid.setCurrentCell(1, column)
+    grid.editItem(grid.item(1, column))
+    editor = grid.indexWidget(grid.model().index(1, column))
+    editor.setText("Mitte")
+    settle(panel)
+    panel.cases.grid.refreshAll()
+    assert editor.text == "Mitte", "the editor still has it"
+    # Nothing takes the focus from the cell, as with buttons on macOS.
+    panel.ui.checkButton.click()
+    assert told and "Mitte" in table.read_text(encoding="utf-8")
+    assert qt.QAbstractItemView.NoEditTriggers == grid.editTriggers
+
+
+def test_sorting_while_a_cell_is_typed_in_keeps_the_text_with_its_case(panel, table):  # noqa: F811
+    panel.open(table)
+    settle(panel)
+    grid = panel.ui.caseTable
+    column = panel.cases.grid.columns.index("centre")
+    grid.setCurrentCell(0, column)
+    grid.editItem(grid.item(0, column))
+    grid.indexWidget(grid.model().index(0, column)).setText("Mitte")
+    grid.horizontalHeader().sectionClicked(0)
+    assert shown(panel) == ["case_1", "case_2", "case_10"] and shown(panel, column) == ["South", "Mitte", "South"]
+    assert [case.get("centre") for case in panel.opened.cases] == ["Mitte", "South", "South"]
+
+
+def test_an_edit_that_comes_while_a_command_writes_the_file_is_not_taken(panel, table, told):  # noqa: F811
+    panel.open(table)
+    panel.ui.checkButton.click()
+    cell(panel, 0, "centre").setText("too late")
+    assert cell(panel, 0, "centre").text() == "North" and not panel.opened.unsaved
+
+
+def test_a_file_name_that_gets_its_ending_does_not_replace_a_file_unasked(panel, table, asked, tmp_path):  # noqa: F811
+    there = tmp_path / "there.csv"
+    there.write_text("precious", encoding="utf-8")
+    panel.open(table)
+    asked["fileToSave"], asked["yes"] = str(tmp_path / "there"), False
+    assert not panel.file.saveAs() and there.read_text(encoding="utf-8") == "precious"
+    assert any(question[0] == "yes" and "there.csv" in question[1] for question in asked["asked"])
+    asked["yes"] = True
+    assert panel.file.saveAs() and "case_10" in there.read_text(encoding="utf-8-sig")
+
+
+def test_a_table_that_is_no_csv_file_is_saved_under_a_name_that_is_asked_for(panel, tmp_path, asked):  # noqa: F811
+    path = tmp_path / "cases.tsv"
+    path.write_text("case\tpatient\texam\tmask\nc1\tP\texams/1\tmasks/1.nrrd\n", encoding="utf-8")
+    panel.open(path)
+    cell(panel, 0, "patient").setText("Q")
+    assert not panel.file.save() and panel.opened.unsaved and not (tmp_path / "cases.tsv.csv").exists()
+    asked["fileToSave"] = str(tmp_path / "new.csv")
+    assert panel.file.save() and panel.opened.name == "new.csv"
+
+
+def test_a_file_that_is_gone_is_told_as_such(panel, table, told, asked):  # noqa: F811
+    panel.open(table)
+    table.unlink()
+    asked["yes"] = False
+    panel.ui.checkButton.click()
+    assert not told and "is gone" in asked["asked"][-1][1]
+
+
+def test_a_recipe_that_is_none_is_told_and_the_former_stays(panel, tmp_path, asked):  # noqa: F811
+    path = tmp_path / "no.json"
+    path.write_text("[]", encoding="utf-8")
+    box = panel.dataset.recipe
+    box.choose("mama-mia-first-post")
+    asked["fileToOpen"] = str(path)
+    panel.ui.recipeBox.activated(len(box._names) - 1)
+    assert box.nameOrFile == "mama-mia-first-post" and "no.json" in panel.ui.statusLabel.text

@@ -139,3 +139,45 @@ def test_a_new_table_is_saved_before_a_case_is_taken(panel, asked, tmp_path):  #
     panel.addSceneCase()
     assert panel.sceneBox.whatIsMissing == "There is no segmentation in the scene."
     panel.sceneBox.dialog.hide()
+
+
+def test_a_segment_that_is_removed_meanwhile_is_told(panel, cases, in_scene):  # noqa: F811
+    panel.addSceneCase()
+    box = panel.sceneBox
+    box.chooseSegment("mass")
+    box.ui.patientEdit.text = "P"
+    assert box.whatIsMissing == ""
+    segmentation = box.segmentation.GetSegmentation()
+    segmentation.RemoveSegment(box._ticked(box.ui.segmentList, box._segments)[0])
+    box.add()
+    finish(panel)
+    assert "no longer in the scene" in panel.ui.statusLabel.text
+    assert not list((cases.parent / "exams").glob("case_*"))
+
+
+def test_a_segment_that_was_never_drawn_on_adds_nothing(panel, cases):  # noqa: F811
+    panel.open(cases)
+    loaded = load(panel, "a")
+    segmentation = loaded.segmentation.GetSegmentation()
+    segmentation.RemoveAllSegments()
+    segmentation.AddEmptySegment("new")
+    panel.case.save()
+    finish(panel)
+    assert "Saved the mask" in panel.ui.statusLabel.text
+
+
+def test_a_new_table_or_other_work_while_the_window_is_open(panel, cases, in_scene, caplog):  # noqa: F811
+    panel.addSceneCase()
+    box = panel.sceneBox
+    box.ui.patientEdit.text = "P"
+    panel.case.load()
+    assert panel.working
+    box.add()
+    assert "Wait" in panel.ui.statusLabel.text and box.dialog.isVisible() and box.ui.patientEdit.text == "P"
+    finish(panel)
+    panel.addSceneCase()
+    box.ui.patientEdit.text = "P"
+    panel.file.new()
+    box.add()
+    assert "Save the table first" in panel.ui.statusLabel.text and not panel.working
+    assert "Traceback" not in caplog.text

@@ -220,7 +220,7 @@ def cases(tmp_path, small_sample):
         {"case": "b", "patient": "P2", "exam": "exams/a", "mask": "masks/b.nii.gz", "label": "2", "fixes": "merge"},
         {"case": "mg", "patient": "P3", "image": "mg/exam/IM0001.dcm", "mask": "mg/truth.png"},
         {"case": "none", "patient": "P4", "exam": "exams/a"},
-        {"case": "gone", "patient": "P5", "exam": "exams/missing", "mask": "masks/a.nrrd"},
+        {"case": "gone", "patient": "P5", "exam": "exams/missing", "mask": "masks/b.nii.gz"},
     ]
     table = CaseTable([Case(row) for row in rows], folder)
     table.write(folder / "cases.csv")

@@ -125,6 +125,7 @@ def test_changed_cases_keep_the_rest():
         ({"case": "ä"}, "other characters"),
         ({"case": "../a"}, "other characters"),
         ({"case": "x" * 99 + "\n"}, "other characters"),
+        ({"case": "x" * 300}, "more than 120 characters"),
         ({"exam": ""}, "none of them is filled in"),
         ({"phases": "a;b"}, "exam and phases are both filled in"),
         ({"age": "x"}, "age 'x' is not a number"),
@@ -327,7 +328,8 @@ def test_cases_are_found_by_name():
         ("/data/old", "/new", "/new/a", "/new/m.nii;/data/older/n.nii", 2),
         ("/data/old/", "/new/", "/new/a", "/new/m.nii;/data/older/n.nii", 2),
         ("/data", "D:\\x y", "D:/x y/old/a", "D:/x y/old/m.nii;D:/x y/older/n.nii", 2),
-        ("/data/old/a", "", "", "/data/old/m.nii;/data/older/n.nii", 1),
+        ("/data/old/a", ".", ".", "/data/old/m.nii;/data/older/n.nii", 1),
+        ("/data/old/a", "/", "/", "/data/old/m.nii;/data/older/n.nii", 1),
         ("/dat", "/new", "/data/old/a", "/data/old/m.nii;/data/older/n.nii", 0),
     ],
 )
@@ -348,6 +350,10 @@ def test_windows_and_quoted_paths_are_relocated():
         assert moved.cases[0].get("mask") == "/srv/daten/m.nii;/srv/daten/n.nii"
     with pytest.raises(BadInput, match="is empty"):
         table.relocated("/", "/x")
+    for new in ("", "  "):  # else every path would begin at the root of the disk
+        with pytest.raises(BadInput, match="new folder is empty"):
+            table.relocated("C:/Daten", new)
+    assert table.relocated("C:/Daten", "/")[0].cases[0].get("exam") == "/Fall 1"
 
 
 # the file
@@ -390,6 +396,27 @@ def test_nothing_is_overwritten_or_left_half(tmp_path, monkeypatch):
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["cases.csv"]
 
 
+def test_a_write_protected_table_is_not_replaced(tmp_path):
+    path = write(tmp_path, f"{HEADER}\na,A,e,m,,\n")
+    before = path.read_bytes()
+    path.chmod(0o444)
+    with pytest.raises(BadInput, match="write-protected"):
+        update_file(path, {"a": {"status": "ok"}})
+    assert path.read_bytes() == before
+    path.chmod(0o644)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights elsewhere")
+def test_a_table_behind_a_link_is_changed_itself(tmp_path):
+    (tmp_path / "shared").mkdir()
+    path = write(tmp_path / "shared", f"{HEADER}\na,A,e,m,,\n")
+    link = tmp_path / "mine.csv"
+    link.symlink_to(path)
+    update_file(link, {"a": {"status": "ok"}})
+    assert link.is_symlink() and CaseTable.read(path).cases[0].get("status") == "ok"
+    assert CaseTable.read(link).cases[0].get("exam") == "e"
+
+
 def test_unused_names():
     assert unused_name(set()) == "case_001"
     assert unused_name({"case_001", "case_002", "other"}) == "case_003"
@@ -401,3 +428,19 @@ def test_ten_thousand_cases_are_read_and_written(tmp_path):
     CaseTable(rows, tmp_path).write(tmp_path / "t.csv")
     read = CaseTable.read(tmp_path / "t.csv")
     assert len(read) == 10_000 and read.patients == 5000 and not read.problems()
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_file_keeps_its_separator(tmp_path, separator):
+    """A German Excel shows a table with commas as one column."""
+    rows = [["case", "patient", "phases", "notes"], ["a", "A", "p.nii;q.nii", 'x, y; "z"'], ["b", "B", "r.nii", ""]]
+    path = tmp_path / "t.csv"
+    with open(path, "w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream, delimiter=separator).writerows(rows)
+    update_file(path, {"b": {"age": 51.5}})
+    with open(path, newline="", encoding="utf-8-sig") as stream:
+        found = list(csv.DictReader(stream, delimiter=separator))
+    assert [row["phases"] for row in found] == ["p.nii;q.nii", "r.nii"]
+    assert (found[0]["notes"], found[1]["age"]) == ('x, y; "z"', "51.5")
+    CaseTable.read(path).write(tmp_path / "copy.csv")
+    assert (tmp_path / "copy.csv").read_text(encoding="utf-8-sig").startswith(separator.join(rows[0][:2]))

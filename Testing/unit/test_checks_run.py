@@ -301,6 +301,21 @@ def test_what_a_person_edits_meanwhile_is_kept_and_checked_again(tmp_path):
     assert row.get("age") == "44" and row.get("status") == "ok" and stale(path) == ["a"]
 
 
+def test_what_a_person_fills_in_meanwhile_is_not_replaced_by_what_files_tell(tmp_path):
+    path = two(tmp_path)
+    assert not read_rows(path)["a"].get("side")
+
+    def report(stage, done, total):
+        if stage == "Checking" and done == 1:
+            update_file(path, {"a": {"side": "right", "fixes": "accept-side"}})
+
+    check(path, report=report, fix_all=True)
+    row = read_rows(path)["a"]
+    assert (row.get("side"), row.get("fixes")) == ("right", "accept-side") and stale(path) == ["a"]
+    check(path)
+    assert stale(path) == [] and read_rows(path)["b"].get("side")
+
+
 def test_several_processes_find_the_same(tmp_path):
     path = write_table(tmp_path, *(write_case(tmp_path, f"n{k}", k % 2) for k in range(4)))
     check(path, workers=2)

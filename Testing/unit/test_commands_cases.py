@@ -67,6 +67,11 @@ def test_nothing_is_overwritten_unasked(dataset, tmp_path, capsys):
     lost.write_text("mine")
     assert import_folder(dataset, tmp_path / "new.csv", "--not-read", str(lost)) == 2
     assert lost.read_text() == "mine" and not (tmp_path / "new.csv").exists()
+    capsys.readouterr()
+    same = ("--not-read", f"{tmp_path}/../{tmp_path.name}/cases.csv", "--overwrite")
+    before = output.read_bytes()
+    assert import_folder(dataset, output, *same) == 2
+    assert "same file" in capsys.readouterr().err and output.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -87,6 +92,25 @@ def test_bad_commands_are_one_line(arguments, what, dataset, tmp_path, capsys):
     said = capsys.readouterr().err
     assert code == 2 and what in said and len(said.strip().splitlines()) == 1
     assert not (tmp_path / "t.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "{long}.csv"],
+        ["select", "{table}", "--rules", "{long}"],
+        ["relocate", "{table}", "--search", "{long}"],
+        ["cases", "--layout", "folder", "{long}", "--output", "t.csv"],
+        ["check", "{table}", "--recipe", "{long}"],
+    ],
+)
+def test_names_that_no_system_takes_are_one_line(arguments, dataset, tmp_path, capsys):
+    table = tmp_path / "cases.csv"
+    assert import_folder(dataset, table) == 0
+    capsys.readouterr()
+    assert main([text.format(long="x" * 5000, table=table) for text in arguments]) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if not line.endswith("…")]
+    assert len(errors) == 1 and errors[0].startswith("Error: ")
 
 
 def test_layouts_and_their_description_agree():
@@ -158,6 +182,7 @@ def test_relative_paths_are_relocated_too(dataset, tmp_path, capsys):
         (["old", "new", "--search", "."], "OLD and NEW"),
         (["/no/such", "/new"], "No path of the table begins with /no/such"),
         (["", "/new"], "is empty"),
+        (["/old", ""], "new folder is empty"),
         (["--search", "{empty}"], "There is no a.nii.gz below"),
         (["--search", "/no/such/folder"], "does not exist"),
     ],

@@ -52,20 +52,32 @@ def test_a_mask_that_cannot_be_placed_is_told(made, tmp_path, capsys):
     assert not (tmp_path / "out.npy").exists()
 
 
+def test_arrays_have_any_letters_in_their_ending(made, tmp_path):
+    folder, labels = made
+    arguments = ["mask", str(folder / "labels.nrrd"), "--store", str(folder / "exam"), "--fix", "merge"]
+    assert run([*arguments, "--output", str(tmp_path / "M.NPY")]) == 0
+    assert np.array_equal(np.load(tmp_path / "M.NPY"), labels > 0)
+    assert [path.name for path in tmp_path.iterdir()] == ["M.NPY"]
+
+
 def test_bad_input_is_one_line(made, tmp_path, capsys):
     folder, _ = made
     (tmp_path / "there.npy").write_bytes(b"precious")
+    reference = (folder / "labels.nrrd").read_bytes()
     good, store = str(folder / "labels.nrrd"), str(folder / "exam")
     for arguments in (
         ["mask", good, "--store", store, "--output", str(tmp_path / "there.npy")],
         ["mask", good, "--store", str(tmp_path), "--output", str(tmp_path / "a.npy")],
         ["mask", str(tmp_path / "nothing.nrrd"), "--store", store, "--output", str(tmp_path / "a.npy")],
         ["mask", good, "--store", store, "--output", str(tmp_path / "a.txt")],
+        ["mask", good, "--store", store, "--fix", "marge", "--output", str(tmp_path / "a.npy")],
+        ["mask", good, "--store", store, "--overwrite", "--output", good],
     ):
         assert run(arguments) == 2
         said = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("Reading")]
         assert len(said) == 1 and said[0].startswith("Error: ")
     assert (tmp_path / "there.npy").read_bytes() == b"precious" and not (tmp_path / "a.npy").exists()
+    assert (folder / "labels.nrrd").read_bytes() == reference
 
 
 def test_a_mammogram_takes_a_picture(tmp_path, capsys):

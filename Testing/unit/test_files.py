@@ -152,6 +152,14 @@ def test_file_size_limit(tmp_path):
     assert names(tmp_path) == []
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permissions of other systems differ")
+def test_a_file_that_is_replaced_stays_as_private_as_it_was(tmp_path):
+    write_json(tmp_path / "a.json", {})
+    (tmp_path / "a.json").chmod(0o600)
+    write_json(tmp_path / "a.json", {"b": 1}, overwrite=True)
+    assert stat.S_IMODE((tmp_path / "a.json").stat().st_mode) == 0o600
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write everywhere")
 def test_folder_without_permission(tmp_path):
     tmp_path.chmod(0o500)

@@ -143,6 +143,16 @@ def test_mask_and_crop_are_told_apart_by_their_content(dataset, how):
     assert exchanged == (how == "apart-exchanged")
 
 
+def test_a_pathology_that_is_not_known_is_not_called_benign(dataset):
+    subject = "Mass-Training_P_00001_LEFT_CC"
+    dataset.image(subject)
+    dataset.lesion(subject, 1, (60, 40), 12, pathology="BENIGN")
+    dataset.lesion(subject, 2, (100, 50), 8, pathology="UNPROVEN")
+    imported = read_layout("cbis-ddsm", dataset.write(), lesions="apart")
+    assert [case.get("pathology") for case in imported.table] == ["benign", ""]
+    assert [case.get("pathology") for case in read_layout("cbis-ddsm", dataset.root).table] == [""]
+
+
 def test_the_paths_of_the_earlier_download_are_followed_and_exchanges_counted(dataset):
     subject = "Mass-Training_P_00002_LEFT_CC"
     uid = "1.3.6.1.4.1.9590.100.1.2"

@@ -144,6 +144,25 @@ def test_a_table_tells_what_is_known(dataset, kind):
     assert not imported.table.problems()
 
 
+def test_a_table_that_is_open_in_a_spreadsheet_program_counts_once(dataset):
+    write_xlsx(dataset / "info.xlsx", ["Case", "Patient"], [["a", "P1"]])
+    (dataset / "~$info.xlsx").write_bytes(b"\x05owner")  # as Excel marks a file that is open
+    imported = read_layout("folder", dataset)
+    assert imported.table.cases[imported.table.index_of("a")].patient == "P1"
+    assert not any("info.xlsx" in where for where in not_read(imported))
+
+
+def test_a_case_table_of_an_earlier_import_does_not_hide_what_is_known(dataset):
+    write_csv(dataset / "info.csv", ["Case", "Patient"], [["a", "P1"]])
+    first = read_layout("folder", dataset)
+    first.table.write(dataset / "cases.csv")
+    again = read_layout("folder", dataset)
+    assert again.table.cases == first.table.cases and again.not_read == first.not_read
+    assert any("cases.csv" in note for note in again.notes)
+    (dataset / "info.csv").unlink()  # what a person wrote into the case table itself counts then
+    assert read_layout("folder", dataset).table.cases[0].patient == first.table.cases[0].patient
+
+
 def test_whatever_is_wrong_is_reported_and_the_rest_is_read(dataset):
     images, masks = dataset / "images", dataset / "masks"
     write_volume(images / "alone.nii.gz", phase())
@@ -190,6 +209,13 @@ def test_names_that_no_system_takes_are_made_fit(tmp_path):
     assert not imported.table.problems()
     shown = {unicodedata.normalize("NFC", case.patient) for case in imported.table}
     assert shown == {"Fall 1 (Ä)", "事例"}
+
+
+def test_long_names_are_cut(tmp_path):
+    write_volume(tmp_path / "images" / f"{'x' * 200}.nii.gz", phase())
+    write_volume(tmp_path / "masks" / f"{'x' * 200}.nii.gz", MASK)
+    table = read_layout("folder", tmp_path).table
+    assert not table.problems() and table.cases[0].name == "x" * 120 and table.cases[0].patient == "x" * 200
 
 
 def test_names_are_paired_however_a_system_writes_their_accents(tmp_path):

@@ -60,6 +60,16 @@ def test_every_kind_of_file_gives_the_same_mask(tmp_path, ending):
     assert require(result, "a") is result.volume
 
 
+@pytest.mark.parametrize("ending", [".nii.gz", ".nrrd", ".mha"])
+def test_one_volume_in_time_lies_where_its_file_says(tmp_path, ending):
+    turned = sitk.Flip(Volume(MASK.astype(np.uint8), GRID).to_sitk(), [True, True, False])
+    path = tmp_path / f"m{ending}"
+    sitk.WriteImage(sitk.JoinSeries([turned]), str(path))
+    result = lesion(path, fixes=("resample",))
+    assert codes(result) == [("mask-grid", "resample", True)]
+    same(result)
+
+
 def test_breastdm_arrays_have_their_slices_last(tmp_path):
     shape = (8, 30, 30)
     mask = box(shape, (2, 8, 5), (6, 20, 17))
@@ -325,6 +335,15 @@ def test_resampling_is_that_of_scipy(tmp_path):
     expected = ndimage.affine_transform(MASK, matrix, offset, SHAPE, order=0, mode="constant")
     assert np.count_nonzero(result.volume.array != expected) <= 2  # at ties the two may round otherwise
     assert expected.sum() > 100
+
+
+def test_what_resampling_would_cut_off_is_said(tmp_path):
+    moved = Geometry(SHAPE, GRID.spacing, (GRID.origin[0], GRID.origin[1], GRID.origin[2] + 2.0 * 3), OBLIQUE)
+    path = write(tmp_path / "m.nrrd", MASK, moved)
+    result = lesion(path)
+    lost = 1 - result.volume.array.sum() / MASK.sum()
+    assert 0.1 < lost < 0.5 and f"{lost:.0%} of it lies outside" in result.complaints[0].text
+    assert codes(lesion(path, fixes=("resample",))) == [("mask-grid", "resample", True)]
 
 
 def test_a_mask_somewhere_else_is_refused_whatever_is_chosen(tmp_path):

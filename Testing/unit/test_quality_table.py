@@ -92,6 +92,30 @@ def test_several_processes_give_the_same_values(file):
     assert [case.values for case in CaseTable.read(file)] == [case.values for case in alone]
 
 
+def test_values_are_not_written_into_rows_that_have_become_others(file, sample, tmp_path):
+    save_exam(sample.exam, tmp_path / "other")
+
+    def report(stage, done, total):
+        table = CaseTable.read(file)
+        if done == 1 and len(table) == 3:
+            first, second, third = table
+            changed = [first.changed(exam="other"), second, third, third.changed(exam="other", notes="new")]
+            table.replace(changed).write(file, overwrite=True)
+
+    result = measure_table(file, 1, report=report)
+    assert result["measured"] == 0 and [row["case"] for row in result["failed"]] == ["two", "one", "three"]
+    assert "changed while" in result["failed"][-1]["why"]
+    assert not any(case.get(column) for case in CaseTable.read(file) for column in columns_of("quality"))
+
+
+def test_a_write_protected_table_is_refused_before_anything_is_measured(file, capsys):
+    file.chmod(0o444)
+    assert run("quality", str(file)) == 2
+    said = capsys.readouterr().err
+    assert "write-protected" in said and "Measuring" not in said
+    file.chmod(0o644)
+
+
 def test_rows_of_one_name_are_not_mixed_up(file):
     text = file.read_text(encoding="utf-8")
     file.write_text(text.replace("three", "one"), encoding="utf-8")
@@ -166,3 +190,18 @@ def test_mammogram_rows_are_measured(tmp_path):
     case = CaseTable.read(tmp_path / "cases.csv").cases[0]
     assert [column for column in columns_of("quality") if not case.get(column)] == ["motion_mm", "bias"]
     assert case.number("coverage") > 0.95
+
+
+def test_of_several_views_the_one_that_the_row_names_is_measured(tmp_path):
+    for view in ("CC", "MLO"):
+        sample = make_mammogram(4, "L", view, size=(832, 640))
+        write_mammogram_dicom(sample, tmp_path / f"{view}.dcm")
+        sitk.WriteImage(sitk.GetImageFromArray(sample.truth), str(tmp_path / f"{view}.png"))
+    one = {"case": "one", "patient": "p", "image": "CC.dcm", "mask": "CC.png"}
+    both = {**one, "case": "both", "image": "CC.dcm;MLO.dcm", "side": "left", "view": "CC"}
+    cases = [Case(one), Case(both), Case({**both, "case": "wrong", "side": "R"})]
+    CaseTable(cases, tmp_path).write(tmp_path / "t.csv")
+    result = measure_table(tmp_path / "t.csv", 1)
+    assert [row["case"] for row in result["failed"]] == ["wrong"], result["failed"]
+    first, second, _ = CaseTable.read(tmp_path / "t.csv")
+    assert all(first.get(column) == second.get(column) for column in columns_of("quality")) and first.get("cnr")

@@ -130,6 +130,7 @@ def test_what_people_type(text, rows):
         ("centre in DUKE,", ["missing"]),
         ("motion < nan", ["nan"]),
         ("motion < 1e999", ["1e999"]),
+        ("age >= 45 and", ("A column is expected", "the rule ends")),
     ],
 )
 def test_errors_say_which_word_and_what_is_possible(text, parts):

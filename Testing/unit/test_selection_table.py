@@ -159,6 +159,8 @@ def test_rules_are_not_saved_over_a_file(file, tmp_path, capsys):
     assert run("select", file, "--rule", TEXT, "--save-rules", taken) == 2
     assert taken.read_text() == "mine"
     assert file.read_bytes() == before
+    assert run("select", file, "--rule", TEXT, "--save-rules", file, "--overwrite") == 2
+    assert file.read_bytes() == before and "the table itself" in capsys.readouterr().err
 
 
 def test_rules_may_ask_for_columns_of_the_table_alone(tmp_path):

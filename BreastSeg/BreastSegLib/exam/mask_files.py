@@ -135,6 +135,8 @@ def _medical_image(path, flat):
         raise BadInput("The mask file is damaged or incomplete", path, "Save it again") from error
     if image.GetNumberOfComponentsPerPixel() > 1:
         raise BadInput("The mask has several values in each voxel, not one label", path, "Save one label map")
+    if image.GetDimension() == 4 and image.GetSize()[3] == 1:
+        image = image[:, :, :, 0]  # one volume still says where it lies
     geometry = geometry_of(image) if image.GetDimension() == 3 else None
     return _cube(sitk.GetArrayFromImage(image), path, flat), geometry
 

@@ -1,6 +1,7 @@
 """One command of the command line at a time, as a child process: the window never waits for it."""
 
 import logging
+import re
 import traceback
 
 import qt
@@ -8,6 +9,8 @@ import qt
 from ..errors import BreastSegError
 
 INTERVAL_MS = 60
+# What of standard error tells where a command broke: code and kinds of errors, without the values that they name.
+CODE = re.compile(r'Traceback.*|Fatal .*|  File ".*|[A-Za-z_.]+(Error|Exception|Interrupt)(?=:|$)')
 
 
 class CommandWork:
@@ -108,6 +111,8 @@ class CommandWork:
         if event["event"] == "result":
             self._onResult(event)
             return
-        if event.get("log"):
-            logging.info(f"BreastSeg: {event.get('message', '')}\n{event['log']}".rstrip())
+        # Names and paths of patients are in the message, which is shown; the log has only where a command broke.
+        log = [match[0] for line in str(event.get("log") or "").splitlines() if (match := CODE.match(line))]
+        if log:
+            logging.info("\n".join(["BreastSeg: a command broke", *log]))
         self._onError(event)

@@ -9,6 +9,7 @@ from .columns import all_columns, read_number
 
 # Case names become parts of file names on every system.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+LONGEST_NAME = 120  # characters; systems take 255 bytes, and file names have more in them
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ class Case:
         ]
         if self.name and not _NAME.fullmatch(self.name):
             problems.append(f"the case name {shortened(self.name)} has other characters than a-z, digits, . _ and -")
+        if len(self.name) > LONGEST_NAME:
+            problems.append(f"the case name {shortened(self.name)} has more than {LONGEST_NAME} characters")
         if sum(bool(self.get(column)) for column in SOURCES) != 1:
             filled = [column for column in SOURCES if self.get(column)]
             what = " and ".join(filled) + " are both filled in" if filled else "none of them is filled in"

@@ -12,6 +12,7 @@ from BreastSegLib.volume import Geometry, Volume
 
 RULES = Path(__file__).resolve().parents[2] / "Resources" / "label_rules.json"
 SAME_SHAPE = 0.01  # relative difference of the edge ratios of a picture's mask and of the picture
+ALL_INSIDE = 0.995  # to the percent
 LEAST_INSIDE = 0.5  # of a mask on another grid that must lie inside the exam
 
 
@@ -224,6 +225,7 @@ def _on_grid(lesion, raw, geometry, flat, fixes):
     if share < LEAST_INSIDE:
         return None, Complaint("mask-elsewhere", f"{1 - share:.0%} of the mask lies outside the exam's image")
     said = "the mask lies on another grid than the exam"
+    said += f", {1 - share:.0%} of it lies outside" if share < ALL_INSIDE else ""
     return placed, Complaint("mask-grid", said, "resample", "resample" in fixes)
 
 

@@ -1,6 +1,7 @@
 """The case table: one labelled case a row, kept as one CSV file that a spreadsheet program can edit."""
 
 import csv
+import stat
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,11 +55,13 @@ class CaseTable:
         Columns of the file in its order; those that cases have besides come after them.
     notes : iterable of str
         What is worth saying about the file that it was read from.
+    separator : str
+        What stands between the columns of the file: a spreadsheet program of another country wants its own.
     """
 
-    def __init__(self, cases=(), folder=".", columns=(), notes=()):
+    def __init__(self, cases=(), folder=".", columns=(), notes=(), separator=","):
         self.cases, self.folder, self.notes = list(cases), Path(folder), tuple(notes)
-        self._columns = tuple(columns)
+        self._columns, self._separator = tuple(columns), separator
 
     def __len__(self):
         return len(self.cases)
@@ -76,7 +79,7 @@ class CaseTable:
     @property
     def patients(self):
         """int: how many patients there are."""
-        return len({case.patient for case in self.cases})
+        return len({case.patient for case in self.cases if case.patient})
 
     def index_of(self, name):
         """Return the place of the case called `name`.
@@ -93,7 +96,7 @@ class CaseTable:
 
     def replace(self, cases):
         """Return a table with other cases, of the same folder and columns."""
-        return CaseTable(cases, self.folder, self._columns, self.notes)
+        return CaseTable(cases, self.folder, self._columns, self.notes, self._separator)
 
     def path(self, text):
         """Return a path of the table as it lies on this machine."""
@@ -147,15 +150,18 @@ class CaseTable:
         old, new : str
             Folders as the table writes them, with ``/`` or ``\\``; whole folder names are compared.
         """
+        given = new.strip()
         old, new = _slashes(old).rstrip("/"), _slashes(new).rstrip("/")
         if not old:
             raise BadInput("The folder to look for is empty", hint="Give the folder that the paths begin with now")
+        if not given:
+            raise BadInput("The new folder is empty", hint="Write . for the folder of the table")
         count, cases = 0, []
         for case in self.cases:
             changes = {}
             for column in PATHS:
                 parts = [_slashes(bare(part)) for part in case.parts(column)]
-                moved = [new + part[len(old) :] if _begins(part, old) else part for part in parts]
+                moved = [(new + part[len(old) :] or "/") if _begins(part, old) else part for part in parts]
                 if moved != parts:
                     changes[column] = ";".join(moved)
                     count += 1
@@ -191,10 +197,10 @@ class CaseTable:
         # A column without a name is kept where something stands in it.
         filled = {name for case in cases for name in case.values}
         columns = [name for name, text in zip(names, cells.header) if text or name in filled]
-        return cls(cases, path.parent, columns, notes)
+        return cls(cases, path.parent, columns, notes, cells.separator)
 
     def write(self, path, overwrite=False):
-        """Write the table as CSV (UTF-8, comma), whole or not at all.
+        """Write the table as CSV (UTF-8), whole or not at all, with the separator that it was read with, else a comma.
 
         Relative paths are rewritten to start from the new folder.
 
@@ -210,12 +216,15 @@ class CaseTable:
         """
         path = Path(path)
         table = self.moved(path.parent)
+        target = path.resolve() if path.is_symlink() else path  # a link stays one
+        if overwrite:
+            check_writable(target)
         # A byte order mark tells Excel that the file is UTF-8.
         with (
-            whole_file(path, overwrite) as temporary,
+            whole_file(target, overwrite) as temporary,
             open(temporary, "w", encoding="utf-8-sig", newline="") as stream,
         ):
-            writer = csv.writer(stream, lineterminator="\n")
+            writer = csv.writer(stream, delimiter=table._separator, lineterminator="\n")
             columns = table.columns
             writer.writerow(columns)
             writer.writerows([*(case.get(name) for name in columns), *case.surplus] for case in table.cases)
@@ -235,7 +244,20 @@ class CaseTable:
             )
             for case in self.cases
         ]
-        return CaseTable(cases, folder, self._columns, self.notes)
+        return CaseTable(cases, folder, self._columns, self.notes, self._separator)
+
+
+def check_writable(path):
+    """Refuse a table that its owner has protected: to replace a file its folder's permissions would do.
+
+    Raises
+    ------
+    BadInput
+        If it is.
+    """
+    path = Path(path)
+    if path.is_file() and not path.stat().st_mode & stat.S_IWUSR:
+        raise BadInput("The table is write-protected", path, "Allow writing to it, or copy it")
 
 
 def update_file(path, changes):

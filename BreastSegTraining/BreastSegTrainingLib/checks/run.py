@@ -27,6 +27,7 @@ STAGE, KNOWN_STAGE = "Checking", "Looking for changes"
 SAVE_EVERY_S = 10.0
 SAVE_SHARE = 0.05  # of the time may go into saving
 ROUNDS = 3  # one fix can bring another finding to light
+RESULTS = ("status", "findings", "volume_mm3", "area_mm2")  # what a person has no reason to write
 CHUNK = 64  # cases whose headers alone are read
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # case names that can be file names
 
@@ -143,6 +144,7 @@ class _Check:
                 own |= results
             if own:
                 values[case.name] = own
+        values = _without_edited(values, before, CaseTable.read(self.path)) if values else values
         if values:
             update_file(self.path, values)
             self._keep(values)
@@ -213,6 +215,17 @@ class _Check:
     def _thumbnail(self, case):
         """Return the path of a case's thumbnail, None for one that has none."""
         return folder_of(self.path) / f"{case.name}.png" if self.thumbnails and _SAFE.fullmatch(case.name) else None
+
+
+def _without_edited(values, before, now):
+    """Return values by case and column without those of cells that a person has changed since they were read."""
+    old, new = {case.name: case for case in before}, {case.name: case for case in now}
+    kept = {}
+    for name, own in values.items():
+        if name in new:
+            same = {column for column in own if old[name].get(column) == new[name].get(column)}
+            kept[name] = {column: value for column, value in own.items() if column in same or column in RESULTS}
+    return kept
 
 
 def _can_draw(notes):

@@ -2,8 +2,10 @@
 
 import csv
 import sys
+from pathlib import Path
 
 from BreastSegLib.commands.events import add_events, carry_out
+from BreastSegLib.errors import BadInput
 from BreastSegLib.files import check_output, whole_file
 
 from ..cases.layouts import LAYOUTS, read_layout
@@ -37,6 +39,8 @@ def run(options):
     check_output(options.output, options.overwrite)
     if options.not_read:
         check_output(options.not_read, options.overwrite)
+        if Path(options.not_read).resolve() == Path(options.output).resolve():
+            raise BadInput("--output and --not-read are the same file", options.output, "Give another name")
     given = {option.argument: getattr(options, option.argument) for _, _, option in _options()}
 
     def work(report):

@@ -12,6 +12,7 @@ from BreastSegLib.files import check_output, whole_file
 from BreastSegLib.reports.masks import check_mask_output, write_mask
 
 from ..cases.masks import read_lesion_mask
+from ..checks import all_checks
 
 
 def add_arguments(verbs):
@@ -35,6 +36,9 @@ def run(options):
 def _work(options, report):
     output = Path(options.output)
     (check_output if _is_array(output) else check_mask_output)(output, options.overwrite)
+    if output.resolve() in {Path(path).resolve() for path in options.masks}:
+        raise BadInput("The output is the reference mask itself", output, "Give another name")
+    _check_fixes(options.fix)
     report("Reading the mask", 0, 0)
     geometry, flat = _grid(Path(options.store))
     lesion = read_lesion_mask([Path(path) for path in options.masks], geometry, flat, options.label, options.fix)
@@ -45,11 +49,19 @@ def _work(options, report):
     if lesion.volume is None:
         return fields
     if _is_array(output):
-        with whole_file(output, options.overwrite) as temporary:
-            np.save(temporary, lesion.volume.array)
+        # To a stream: given a path, NumPy writes M.NPY to another file.
+        with whole_file(output, options.overwrite) as temporary, open(temporary, "wb") as stream:
+            np.save(stream, lesion.volume.array)
     else:
         write_mask(output, lesion.volume, options.overwrite)
     return {**fields, "mask": str(output), "voxels": int(np.count_nonzero(lesion.volume.array))}
+
+
+def _check_fixes(names):
+    known = {fix for check in all_checks().values() for fix in check.for_export}
+    unknown = next((name for name in names if name not in known), None)
+    if unknown is not None:
+        raise BadInput(f"There is no fix {unknown!r}", hint=f"Fixes: {', '.join(sorted(known))}")
 
 
 def _is_array(path):

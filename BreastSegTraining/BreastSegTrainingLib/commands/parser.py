@@ -10,7 +10,7 @@ from BreastSegLib.errors import BreastSegError, Cancelled
 from . import cases, check, export, mask, quality, relocate, select, summary
 
 VERBS = (cases, relocate, check, quality, select, export, summary, mask)
-EXIT_DONE, EXIT_BAD_INPUT, EXIT_CANCELLED = 0, 2, 130
+EXIT_DONE, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_CANCELLED = 0, 1, 2, 130
 
 
 class Parser(argparse.ArgumentParser):
@@ -55,3 +55,16 @@ def run(arguments):
             traceback.print_exc()
         sys.stderr.write(f"Error: {error.line}\n")
         return EXIT_BAD_INPUT
+    except BrokenPipeError:
+        return EXIT_FAILED
+    except OSError as error:  # such as a name that is too long for the system
+        if debug:
+            raise
+        sys.stderr.write(f"Error: A file or folder cannot be used: {error.strerror or type(error).__name__}.\n")
+        return EXIT_BAD_INPUT
+    except Exception as error:
+        if debug:
+            raise
+        what = " ".join(str(error).split())[:300]
+        sys.stderr.write(f"Error: {type(error).__name__}: {what}. Run again with --debug and report it.\n")
+        return EXIT_FAILED

@@ -7,11 +7,13 @@ from collections import Counter
 from BreastSegLib.commands.events import add_events, carry_out
 from BreastSegLib.errors import BadInput
 
-from ..cases.table import CaseTable, update_file
+from ..cases.columns import columns_of
+from ..cases.table import CaseTable, check_writable, update_file
 from ..parallel import each
 from ..quality.measure import measure_item
 from ..quality.measured import measures
 
+READ_COLUMNS = columns_of("exam")  # what decides what is measured
 WRITE_CASES, WRITE_S = 20, 10.0
 STAGE = "Measuring quality"
 SHOWN = 20
@@ -73,6 +75,7 @@ def measure_table(path, workers=None, again=False, names=None, report=None):
         If the table cannot be read or written, or has no case of such a name.
     """
     table = CaseTable.read(path)
+    check_writable(path)  # before hours of work
     chosen = [table.cases[table.index_of(name)] for name in dict.fromkeys(names)] if names else list(table)
     counts = Counter(case.name for case in table)
     failed = [_failure(case, "several rows have this name") for case in chosen if case.name and counts[case.name] > 1]
@@ -87,11 +90,12 @@ def measure_table(path, workers=None, again=False, names=None, report=None):
             if outcome.error is not None:
                 failed.append(_failure(case, outcome.error.line))
                 continue
-            writer.add(case.name, outcome.result.values)
+            writer.add(case, outcome.result.values)
             if outcome.result.notes:
                 notes.append({"case": case.name, "notes": list(outcome.result.notes)})
     finally:
         writer.write()
+    failed += [_failure(case, "the row was changed while its exam was measured") for case in writer.changed]
     return {
         "table": str(path),
         "measured": writer.count,
@@ -106,10 +110,10 @@ class _Writer:
 
     def __init__(self, path):
         self.path, self.waiting, self.count, self.last = path, {}, 0, time.monotonic()
+        self.changed = []
 
-    def add(self, name, values):
-        self.waiting[name] = values
-        self.count += 1
+    def add(self, case, values):
+        self.waiting[case.name] = (case, values)
         if len(self.waiting) >= WRITE_CASES or time.monotonic() - self.last > WRITE_S:
             try:
                 self.write()
@@ -119,8 +123,23 @@ class _Writer:
 
     def write(self):
         if self.waiting:
-            update_file(self.path, self.waiting)
+            rows = {}
+            for row in CaseTable.read(self.path):
+                rows.setdefault(row.name, []).append(row)
+            # Cases that are gone are left out; rows that are about another exam now are told.
+            same = {
+                name: values
+                for name, (case, values) in self.waiting.items()
+                if all(_key(row) == _key(case) for row in rows.get(name, ())) and len(rows.get(name, ())) < 2
+            }
+            update_file(self.path, same)
+            self.changed += [case for name, (case, _) in self.waiting.items() if name not in same]
+            self.count += len(same)
         self.waiting, self.last = {}, time.monotonic()
+
+
+def _key(case):
+    return [case.get(column) for column in READ_COLUMNS]
 
 
 def _failure(case, why):

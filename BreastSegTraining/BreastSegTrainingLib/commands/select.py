@@ -42,6 +42,8 @@ def run(options):
         raise BadInput("There are no rules to save", "--clear with --save-rules")
     if options.save_rules:
         check_output(options.save_rules, options.overwrite)
+        if Path(options.save_rules).resolve() == Path(options.table).resolve():
+            raise BadInput("The file for the rules is the table itself", options.save_rules, "Give another name")
     carry_out(options, lambda report: _select(options), lambda result: _show(result, options.dry_run))
 
 

@@ -142,7 +142,8 @@ class AddBox:
 
 def optionArguments(name, value):
     """Return the arguments of the command ``cases`` for an option of a layout."""
-    return [f"--{name}", value]
+    # In one word: a value may begin with a dash.
+    return [f"--{name}={value}"]
 
 
 def _elsewhere(folder):

@@ -1,5 +1,7 @@
 """The questions that the panel asks in windows of their own; tests answer them in its place."""
 
+from pathlib import Path
+
 import qt
 import slicer
 from BreastSegLib.scene.texts import _
@@ -20,6 +22,19 @@ def filesToOpen(title, folder, kinds):
 def fileToSave(title, path, kinds):
     """Return the file name that the user chose, '' when none; Qt asks before one that exists is replaced."""
     return qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, str(path), kinds) or ""
+
+
+def withEnding(path, *endings):
+    """Return a chosen file name with an ending, the first of those that it may have; '' when the user declines.
+
+    Qt asks before a file is replaced, but only of the name as it was typed.
+    """
+    path = str(path)
+    if path.lower().endswith(endings):
+        return path
+    path += endings[0]
+    question = _("{name} exists already. Replace it?").format(name=Path(path).name)
+    return path if not Path(path).exists() or yes(question) else ""
 
 
 def folder(title, start):

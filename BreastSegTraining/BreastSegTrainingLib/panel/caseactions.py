@@ -1,5 +1,6 @@
 """Load a case into the scene, correct its mask, and save the mask: the former file stays."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from BreastSegLib.errors import BadInput, BreastSegError, Undecided
@@ -10,6 +11,7 @@ from ..scene.takecase import MASKS
 from . import ask
 from .commandwork import makeCommand
 from .opentable import forNewMask
+from .scenebox import NAME
 
 
 class CaseActions:
@@ -34,7 +36,8 @@ class CaseActions:
     def __init__(self, ui, session, opened, step, start, progress, say, onChanged):
         self._ui, self._session, self._opened, self._step = ui, session, opened, step
         self._start, self._progress, self._say, self._onChanged = start, progress, say, onChanged
-        self.loaded, self._savedAt, self._correctNext = None, 0, False
+        self.loaded, self._row, self._savedAt, self._correctNext = None, None, (), False
+        step.onRowEdited = self._onRowEdited
         ui.loadCaseButton.connect("clicked()", self.load)
         ui.correctMaskButton.connect("clicked()", self.correct)
         ui.saveMaskButton.connect("clicked()", self.save)
@@ -42,7 +45,7 @@ class CaseActions:
     @property
     def maskChanged(self):
         """bool: whether the loaded mask was drawn on since it was loaded or saved."""
-        return self.loaded is not None and self.loaded.there and self._modified() > self._savedAt
+        return self.loaded is not None and self.loaded.there and self._modified() != self._savedAt
 
     @property
     def target(self):
@@ -63,6 +66,7 @@ class CaseActions:
             return
         case = self._opened.cases[chosen[0]]
         try:
+            self._checkName(case.name)
             source = self._opened.table.source(case)
             masks = self._opened.table.mask_paths(case) if case.get("mask") else []
         except BreastSegError as error:
@@ -93,8 +97,10 @@ class CaseActions:
         if self._opened.path is None:
             self._say(_("Save the table first: masks are written beside it."), True)
             return
-        if self.loaded.name not in {case.name for case in self._opened.cases}:
-            self._say(_("The table has no case {name} any more.").format(name=self.loaded.name), True)
+        try:
+            self._checkName(self.loaded.name)
+        except BreastSegError as error:
+            self._say(error.line, True)
             return
         loaded, modified = self.loaded, self._modified()
         turns = casemask.maskOf(loaded.segmentation, loaded.volume)
@@ -110,7 +116,7 @@ class CaseActions:
 
     def forget(self):
         """The loaded case is gone."""
-        self.loaded = None
+        self.loaded = self._row = None
 
     def adopt(self, loaded):
         """Take a case that is in the scene already, as after a scene was opened."""
@@ -155,8 +161,8 @@ class CaseActions:
         ):
             self._say(_("The mask was not saved."), False)
             return
-        path = self._opened.path.parent / MASKS / f"{loaded.name}.nrrd"
         try:
+            path = self._opened.maskFile(loaded.name, MASKS)
             kept = casemask.writeMask(mask, path)
         except BreastSegError as error:
             self._say(error.line, True)
@@ -196,14 +202,38 @@ class CaseActions:
         self._step.showRows()
         self._load()
 
+    def _checkName(self, name):
+        """Raise BadInput unless exactly one row has this name, and files can have it."""
+        count = sum(case.name.casefold() == name.casefold() for case in self._opened.cases)
+        if not count:
+            raise BadInput(_("The table has no case {name} any more").format(name=name), hint=_("Load another case"))
+        hint = _("Correct the column Case first")
+        if count > 1:
+            raise BadInput(_("{count} rows are called {name}").format(count=count, name=name), hint=hint)
+        if not NAME.fullmatch(name):
+            raise BadInput(_("The case name has letters, digits, dot, _ and - only"), name, hint)
+
+    def _onRowEdited(self, place, before):
+        """The loaded case goes with its row when the user gives that another name."""
+        if self.loaded is None:
+            return
+        former = [*self._opened.cases]
+        former[place] = before
+        if not any(case is self._row for case in former):  # loaded or read anew since the last edit
+            named = [case for case in former if case.name == self.loaded.name]
+            self._row = named[0] if len(named) == 1 else None
+        if self._row is before:
+            self._row = self._opened.cases[place]
+            self.loaded = replace(self.loaded, name=self._row.name)
+
     def _modified(self):
-        """Return when the loaded mask was changed last."""
+        """Return the state of the loaded mask: another one when it was drawn on, or a segment came or went."""
         if self.loaded is None or not self.loaded.there:
-            return 0
-        segmentation = self.loaded.segmentation.GetSegmentation()
-        times = [segmentation.GetNumberOfSegments()]
-        name = "Binary labelmap"
+            return ()
+        segmentation, state = self.loaded.segmentation.GetSegmentation(), []
         for place in range(segmentation.GetNumberOfSegments()):
-            image = segmentation.GetNthSegment(place).GetRepresentation(name)
-            times.append(image.GetMTime() if image is not None else 0)
-        return max(times)
+            segment = segmentation.GetNthSegment(place)
+            image = segment.GetRepresentation("Binary labelmap")
+            changed = image.GetMTime() if image is not None else 0
+            state.append((segmentation.GetNthSegmentID(place), segment.GetLabelValue(), changed))
+        return tuple(state)

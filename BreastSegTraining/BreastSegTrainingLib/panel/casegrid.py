@@ -85,6 +85,7 @@ class CaseGrid:
         keep : bool
             Whether the chosen rows stay chosen and in sight.
         """
+        self.endEditing()  # in another order the cell would be another case's
         chosen = set(self.selected) if keep else set()
         at = self._widget.verticalScrollBar().value if keep else 0
         self._filling = True
@@ -141,6 +142,11 @@ class CaseGrid:
         self._widget.scrollTo(self._widget.model().index(row, 0))
         self.fill()
 
+    def endEditing(self):
+        """Take what is being typed: a button does not take the focus from the cell on every system."""
+        if self._edited() is not None:
+            self._widget.selectionModel().clearCurrentIndex()
+
     def setEditable(self, editable):
         """Let the user type into cells, or not."""
         self._editable = editable
@@ -177,8 +183,10 @@ class CaseGrid:
         place = self._order[row]
         case, state, tip = self._opened.cases[place], self._rows.state(place), self._rows.tip(place)
         before, self._filling = self._filling, True
-        known = all_columns()
+        known, edited = all_columns(), self._edited()
         for number, name in enumerate(self._columns):
+            if (row, number) == edited:
+                continue  # a new item would replace what is being typed
             text = caserows.cellText(case, name, state)
             item = qt.QTableWidgetItem(text)
             if name == caserows.STATUS:
@@ -201,6 +209,13 @@ class CaseGrid:
         self._filled.add(row)
         self._filling = before
 
+    def _edited(self):
+        """Return row and column of the cell that is being typed in; None when there is none."""
+        index = self._widget.currentIndex()
+        if not index.isValid() or self._widget.indexWidget(index) is None:
+            return None
+        return index.row(), index.column()
+
     def _icon(self, case):
         path = self._opened.thumbnail(case)
         if path not in self._icons:
@@ -215,6 +230,7 @@ class CaseGrid:
         if not 0 <= number < len(self._columns):
             return
         column = self._columns[number]
+        self.endEditing()  # before the values are compared
         # Up, down, and back to the order of the file.
         if self.sortColumn != column:
             self.sortColumn, self.descending = column, False
@@ -226,6 +242,9 @@ class CaseGrid:
 
     def _onItem(self, item):
         if self._filling or item.row() >= len(self._order):
+            return
+        if not self._editable:
+            self._fillRow(item.row())  # a command is writing the file: it would be lost
             return
         self._onEdited(self._order[item.row()], self._columns[item.column()], item.text())
 

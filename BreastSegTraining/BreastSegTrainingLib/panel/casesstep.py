@@ -40,10 +40,12 @@ class CasesStep:
         self._onChanged, self._say = onChanged, say
         self.rows = CaseRows(opened)
         self.grid = CaseGrid(ui.caseTable, opened, self.rows, self._onEdited, self._onSelection, self._onSort)
+        file.endEditing = self.grid.endEditing
         self.findings = FindingsBox(ui, self.check)
-        self.recipe = RecipeBox(ui.checkRecipeBox, onChanged, nothing=_("Any recipe"))
+        self.recipe = RecipeBox(ui.checkRecipeBox, onChanged, _("Any recipe"), say)
         self.missing = MissingFiles(parent, self._onMissing)
         self._lost, self._columns, self._idle = [], None, True
+        self.onRowEdited = lambda place, before: None
         self._filterTimer = qt.QTimer(parent)
         self._filterTimer.setSingleShot(True)
         self._filterTimer.setInterval(120)
@@ -69,6 +71,9 @@ class CasesStep:
         self._ui.filterEdit.blockSignals(True)
         self._ui.filterEdit.clear()
         self._ui.filterEdit.blockSignals(False)
+        self._ui.stateBox.blockSignals(True)
+        self._ui.stateBox.setCurrentIndex(0)
+        self._ui.stateBox.blockSignals(False)
         self._columns = None
         self.grid.sortColumn = ""
         self.findings.show({})
@@ -125,6 +130,7 @@ class CasesStep:
 
     def removeChosen(self):
         """Take the chosen rows out of the table, after asking."""
+        self.grid.endEditing()
         chosen = self.chosen
         question = _("Take {count} rows out of the table? Their files stay where they are.")
         if not chosen or (len(chosen) > 1 and not ask.yes(question.format(count=len(chosen)))):
@@ -132,6 +138,7 @@ class CasesStep:
         self._opened.remove(chosen)
         self.rows.changed()
         self.showRows(keep=False)
+        self.missing.start(self._opened.table)
         self._say(_("Rows removed: {count}. The files stay where they are.").format(count=len(chosen)), False)
         self._onChanged()
 
@@ -175,7 +182,9 @@ class CasesStep:
             widget.setVisible(count > 0)
         ui.missingFrame.setVisible(bool(self._lost))
         lost = len(self.rows.missing)
-        ui.missingLabel.text = _("{count} cases name files that are not there, such as {path}.").format(
+        one = _("1 case names files that are not there, such as {path}.")
+        several = _("{count} cases name files that are not there, such as {path}.")
+        ui.missingLabel.text = (one if lost == 1 else several).format(
             count=lost, path=_shortened(self._lost[0]) if self._lost else ""
         )
         missing = self.whatIsMissing
@@ -222,13 +231,17 @@ class CasesStep:
         self._onChanged()
 
     def _onEdited(self, place, column, text):
+        before = self._opened.cases[place]
         if not self._opened.setValue(place, column, text):
             return
         self.rows.changed()
+        self.onRowEdited(place, before)
+        if column == "case":
+            self.grid.refreshAll()  # of two rows with one name both are wrong
         self.grid.refresh(place)
         problems = self.rows.problems(place)
         self._say(problems[0][:1].upper() + problems[0][1:] + "." if problems else "", bool(problems))
-        if column in ("exam", "phases", "image", "channels", "mask"):
+        if column in ("case", "exam", "phases", "image", "channels", "mask"):
             self.missing.start(self._opened.table)
         self.refresh()
         self._onChanged()

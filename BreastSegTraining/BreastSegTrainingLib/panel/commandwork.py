@@ -33,4 +33,4 @@ def errorLine(event):
     """Return what people read of an error event: one line."""
     hint = (event.get("hint") or "").strip().rstrip(".")
     message = " ".join(str(event.get("message") or "").split())
-    return f"{message} {hint}." if hint else message
+    return f"{message} {hint}".rstrip() + ("." if hint and not hint.endswith("?") else "")

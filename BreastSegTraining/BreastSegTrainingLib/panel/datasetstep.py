@@ -29,7 +29,7 @@ class DatasetStep:
     def __init__(self, ui, opened, file, run, onChanged, say):
         self._ui, self._opened, self._file, self._run, self._say = ui, opened, file, run, say
         self._onChanged, self._idle, self._folder = onChanged, True, ""
-        self.recipe = RecipeBox(ui.recipeBox, onChanged, nothing=_("Choose a recipe"))
+        self.recipe = RecipeBox(ui.recipeBox, onChanged, _("Choose a recipe"), say)
         titles = {"centre": _("Centre"), "density": _("Density"), "birads": _("BI-RADS"), "volume": _("Lesion size")}
         self._checks = {}
         for number, name in enumerate(exportcommand.STRATIFY):
@@ -113,7 +113,8 @@ class DatasetStep:
         start = self._opened.path.with_suffix(".html")
         path = ask.fileToSave(_("Save summary"), start, "HTML (*.html)")
         if path:
-            path = path if path.lower().endswith((".html", ".htm")) else f"{path}.html"
+            path = ask.withEnding(path, ".html", ".htm")
+        if path:
             self._run(["summary", str(self._opened.path), "--output", path, "--overwrite"], self._onSummary)
 
     def forget(self):

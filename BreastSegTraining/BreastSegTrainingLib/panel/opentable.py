@@ -185,6 +185,17 @@ class OpenTable:
         folder = self.table.folder.absolute()
         return (path.relative_to(folder) if path.is_relative_to(folder) else path).as_posix()
 
+    def maskFile(self, name, folder):
+        """Return the file beside the table that a case's new mask is written to: one that no other row names."""
+        low = name.casefold()
+        others = [case for case in self.cases if case.name != name and low in case.get("mask").casefold()]
+        used = {str(path).casefold() for case in others for path in self.table.mask_paths(case)}
+        stem, number = self.path.parent / folder / name, 2
+        path = Path(f"{stem}.nrrd")
+        while str(path).casefold() in used or (number > 2 and path.exists()):
+            path, number = Path(f"{stem}_{number}.nrrd"), number + 1
+        return path
+
     def thumbnail(self, case):
         """Return where the check puts the picture of a case, whether it is there or not; None without a file."""
         if self.path is None or not case.name:

@@ -16,6 +16,7 @@ REASONS_SHOWN = 30
 # Measures of the case that are no quality but can be limited in the same way.
 OTHERS = ("volume_mm3", "area_mm2", "age", "field_strength")
 DELAY_MS = 150
+LARGEST = 1e12  # what is larger is no measure, and cannot be drawn
 HIGHEST = 180
 
 
@@ -102,7 +103,8 @@ class QualityStep:
         """The table was opened or read again."""
         filled = {name for case in self._opened.cases for name in case.values}
         before = self.measure_
-        self._measures = tuple(name for name in (*columns_of("quality"), *OTHERS) if name in filled)
+        possible = [name for name in (*columns_of("quality"), *OTHERS) if name in filled]
+        self._measures = tuple(name for name in possible if self._numbers(name))
         self._filling = True
         self._ui.measureBox.clear()
         for name in self._measures:
@@ -128,7 +130,11 @@ class QualityStep:
         """Write the limits of the plot as rules; those that limited this measure before are replaced."""
         whole = self._histogram.low, self._histogram.high
         rule = ruletexts.ruleOf(self.measure_, self.limits, whole, self._decimals)
-        self._ui.rulesEdit.plainText = ruletexts.withRule(self.rulesText, self.measure_, rule)
+        text = ruletexts.withRule(self.rulesText, self.measure_, rule)
+        if not rule and text == ruletexts.withRule(self.rulesText, "", ""):
+            self._say(_("The limits take in every value: move them first."), True)
+            return
+        self._ui.rulesEdit.plainText = text
 
     def loadRules(self):
         """Ask for a file with rules and show them."""
@@ -143,7 +149,8 @@ class QualityStep:
         """Ask for a file name and save the rules."""
         path = ask.fileToSave(_("Save rules"), self._opened.table.folder / "rules.json", "JSON (*.json)")
         if path:
-            path = path if path.lower().endswith(".json") else f"{path}.json"
+            path = ask.withEnding(path, ".json")
+        if path:
             try:
                 ruletexts.write(self.rulesText, path, self._opened.table.columns)
             except BreastSegError as error:
@@ -199,6 +206,14 @@ class QualityStep:
         label.setToolTip(ruletexts.meaningOf(self.measure_))
         label.setPixmap(distribution.draw(self._histogram, self.limits, label.width, title, label.palette))
 
+    def _numbers(self, name):
+        """Return centre and value of each case that has a number in a column."""
+        return tuple(
+            (case.get("centre") or _("no centre"), value)
+            for case in self._opened.cases
+            if (value := case.number(name)) is not None and abs(value) < LARGEST
+        )
+
     @property
     def _decimals(self):
         return distribution.decimalsOf(distribution.stepOf(self._histogram.high - self._histogram.low)) + 1
@@ -207,11 +222,7 @@ class QualityStep:
         if self._filling:
             return
         name, before = self.measure_, self.limits
-        self._values = tuple(
-            (case.get("centre") or _("no centre"), value)
-            for case in self._opened.cases
-            if name and (value := case.number(name)) is not None
-        )
+        self._values = self._numbers(name) if name else ()
         self._histogram = distribution.Histogram(self._values) if self._values else None
         if self._histogram is None:
             self.refresh()

@@ -18,10 +18,12 @@ class RecipeBox:
     onChanged : callable
     nothing : str
         What stands for no recipe.
+    say : callable
+        ``say(text, isError)``.
     """
 
-    def __init__(self, box, onChanged, nothing):
-        self._box, self._onChanged, self._nothing = box, onChanged, nothing
+    def __init__(self, box, onChanged, nothing, say):
+        self._box, self._onChanged, self._nothing, self._say = box, onChanged, nothing, say
         self._names, self._last = ["", *list_recipes(), OTHER], ""
         self._fill()
         box.connect("activated(int)", self._onActivated)
@@ -65,6 +67,16 @@ class RecipeBox:
     def _onActivated(self, index):
         if self._names[index] == OTHER:
             path = ask.fileToOpen(_("Choose a recipe"), "", "JSON (*.json)")
-            self.choose(path or self._last)
+            self._chooseFile(path)
         self._last = self.nameOrFile
         self._onChanged()
+
+    def _chooseFile(self, path):
+        """Choose the user's own recipe; the former one stays when it is none, and the reason is said."""
+        try:
+            if path:
+                load_recipe(path)
+        except BreastSegError as error:
+            self._say(error.line, True)
+            path = ""
+        self.choose(path or self._last)

@@ -7,6 +7,7 @@ from BreastSegLib.scene.texts import _
 
 from . import ask
 
+ENDING = ".csv"
 KINDS = "CSV (*.csv *.tsv *.txt)"
 
 
@@ -28,6 +29,7 @@ class TableFile:
     def __init__(self, opened, say, onOpened, onSaved, mayLeaveCase):
         self._opened, self._say, self._onOpened, self._onSaved = opened, say, onOpened, onSaved
         self._mayLeaveCase = mayLeaveCase
+        self.endEditing = lambda: None
 
     def askAndOpen(self):
         """Ask for a file and open it."""
@@ -56,7 +58,8 @@ class TableFile:
 
     def save(self):
         """Save the table, asking for a file name when it has none; returns whether it is saved."""
-        if self._opened.path is None:
+        self.endEditing()
+        if self._opened.path is None or self._opened.path.suffix.lower() != ENDING:
             return self.saveAs()
         if self._opened.changedOutside and self._opened.path.exists():
             question = _("{name} was changed by another program since it was opened here.")
@@ -67,12 +70,15 @@ class TableFile:
 
     def saveAs(self):
         """Ask for a file name and save the table there; returns whether it is saved."""
-        start = self._opened.path or self._folder() / "cases.csv"
-        path = ask.fileToSave(_("Save case table"), start, KINDS)
+        self.endEditing()
+        start = self._opened.path.with_suffix(ENDING) if self._opened.path else self._folder() / "cases.csv"
+        path = ask.fileToSave(_("Save case table"), start, "CSV (*.csv)")
+        path = ask.withEnding(path, ENDING) if path else ""
         return self._write(path) if path else False
 
     def mayLeave(self):
         """Ask what becomes of unsaved edits; returns whether what stands there may go."""
+        self.endEditing()
         if not self._mayLeaveCase():
             return False
         if not self._opened.unsaved:
@@ -82,12 +88,16 @@ class TableFile:
 
     def saved(self):
         """Make sure that the file holds what stands here, as a command reads the file; returns whether it does."""
+        self.endEditing()
         if self._opened.path is not None and not self._opened.unsaved and self._opened.path.exists():
             return True
         if self._opened.path is None:
             self._say(_("Save the table first: the result is written into its file."), True)
             return self.saveAs()
-        return ask.yes(_("The table has changes that are not saved. Save it and go on?")) and self.save()
+        question = _("The table has changes that are not saved. Save it and go on?")
+        if not self._opened.path.exists():
+            question = _("The file {name} is gone. Write it again and go on?").format(name=self._opened.name)
+        return ask.yes(question) and self.save()
 
     def reread(self):
         """Show what a command has written into the file."""

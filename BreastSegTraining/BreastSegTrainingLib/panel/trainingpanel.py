@@ -25,6 +25,7 @@ from .scenebox import SceneBox
 from .tablefile import TableFile
 
 NOT_READ_SHOWN = 12
+SELECTION = 1  # tab of step 2
 EXAM_FILES = "*.nii *.nii.gz *.nrrd *.mha *.mhd *.dcm *.png *.tif *.tiff"
 MASK_FILES = "*.nii *.nii.gz *.nrrd *.mha *.mhd *.npy *.xml *.png *.tif *.tiff *.dcm"
 
@@ -65,7 +66,7 @@ class TrainingPanel:
         self.addBox = AddBox(parent, self.run, self._onCases, self.say)
         self.sceneBox = SceneBox(parent, self.opened, self._onSceneCase)
         self._makeAddMenu(parent)
-        ui.stepTabs.connect("currentChanged(int)", lambda index: self.refresh())
+        ui.stepTabs.connect("currentChanged(int)", self._onStep)
         for button in (ui.checkButton, ui.applyButton, ui.exportButton):
             button.setStyleSheet("font-weight: bold; padding: 5px;")
         self._ready = True
@@ -84,6 +85,7 @@ class TrainingPanel:
         """Show one line below everything."""
         self.ui.statusLabel.text = " ".join(text.split())
         self.ui.statusLabel.setStyleSheet("color: #c0392b; font-weight: bold;" if isError else "")
+        self.ui.statusLabel.setToolTip("")
         self.ui.statusLabel.setVisible(bool(text))
         if isError:
             logging.info("BreastSegTraining: an error was shown")
@@ -111,6 +113,9 @@ class TrainingPanel:
             needs.ensure(needs.neededFor(arguments, outlines), self.session)
         except BreastSegError as error:
             self._onFailed({"event": "error", "code": error.code, "message": error.line, "hint": ""}, onError)
+            return
+        if self.working:  # begun while packages were installed
+            self.say(_("Wait until the present work has ended, or cancel it."), True)
             return
         self.progress.show(_("Starting"))
         self.work.start(
@@ -224,8 +229,6 @@ class TrainingPanel:
     def _onFailed(self, event, onError):
         cancelled = event.get("code") == "cancelled"
         self.error = Cancelled() if cancelled else BreastSegError(errorLine(event))
-        if event.get("log"):
-            logging.info(f"BreastSegTraining: {event['log']}")
         # What it had finished stands in the file.
         if not self.opened.unsaved and self.opened.changedOutside and self.opened.path.exists():
             self.file.reread()
@@ -240,6 +243,11 @@ class TrainingPanel:
             self.say(_("Cancelled."))
             return
         onError(error)
+
+    def _onStep(self, index):
+        if index == SELECTION:
+            self.quality.showTable()  # rows may have been edited in step 1
+        self.refresh()
 
     def _onOpened(self):
         if self._shown != self.opened.path:
@@ -273,6 +281,13 @@ class TrainingPanel:
         self.refresh()
 
     def _onSceneCase(self, wanted, values):
+        if self.working:
+            self.say(_("Wait until the present work has ended, or cancel it."), True)
+            self.sceneBox.dialog.show()  # with what was typed
+            return
+        if self.opened.path is None:  # another table was begun while the window was open
+            self.say(_("Save the table first: exam and mask are written beside it."), True)
+            return
         turns = takecase.takeCase(self.session, wanted, self.opened.path.parent, self.progress.show)
         self._startTurns(
             turns, lambda taken: self._onTaken(wanted, values, taken), lambda error: self.say(error.line, True)

@@ -8,6 +8,7 @@ from BreastSegLib.exam.source import read
 
 from ..cases.masks import read_lesion_mask
 from ..cases.table import CaseTable
+from ..cases.views import one_view, wanted_view
 from . import artefact, bias, contrast, coverage, mammogram, motion, sharpness
 from .dceview import DceView
 from .measured import Measured, collect, measures
@@ -87,6 +88,8 @@ def measure(table, case):
         If the exam cannot be read. A mask that cannot be used is a note, and the contrast is told without it.
     """
     exam = read(table.source(case))
+    if view := wanted_view(case):  # the mask is about that one
+        exam = one_view(exam, view)
     flat = hasattr(exam, "images")
     geometry = exam.images[0].geometry if flat else exam.geometry
     lesion, notes = _lesion(table, case, geometry, flat, len(exam.images) if flat else 1)

@@ -124,7 +124,8 @@ class _Parser:
         found = found or self.extra.get(_fold(name))
         if found is None:
             self.place = start
-            raise BadInput(*_unknown(name, self.tokens[start][1] if start < len(self.tokens) else "", self.extra))
+            here = self.tokens[start][1] if start < len(self.tokens) else None
+            raise BadInput(*_unknown(name, here, self.extra))
         return found
 
     def kind(self, column):
@@ -214,7 +215,8 @@ def _unknown(name, word, extra):
     else:
         quality = [label(column.name) for column in all_columns().values() if column.group == "quality"]
         hint = f"Columns are such as centre, age, {', '.join(quality)}"
-    return "No column is called so" if name else "A column is expected", f"at {name or word!r}", hint
+    where = "the rule ends" if word is None else f"at {name or word!r}"
+    return "No column is called so" if name else "A column is expected", where, hint
 
 
 def _fold(text):

@@ -62,13 +62,15 @@ def maskOf(node, volume, segmentIds=None):
     Raises
     ------
     BadInput
-        If a node is no longer in the scene.
+        If a node or segment is no longer in the scene.
     """
     geometry = fromnodes.geometryOf(volume)
     mask = np.zeros(geometry.shape, np.uint8)
     for segmentId in segmentIds if segmentIds is not None else [each for each, _name in segmentsOf(node)]:
         yield
         checkThere(node, volume)
+        if node.GetSegmentation().GetSegment(segmentId) is None:
+            raise BadInput(_("A chosen segment is no longer in the scene"), node.GetName(), _("Choose it again"))
         if not _paste(node, segmentId, volume, geometry, mask):
             # Drawn on another grid, or under a transform: brought onto the volume's by Slicer.
             array = slicer.util.arrayFromSegmentBinaryLabelmap(node, segmentId, volume)
@@ -148,7 +150,10 @@ def _paste(node, segmentId, volume, geometry, mask):
         return False
     segment = node.GetSegmentation().GetSegment(segmentId)
     name = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
-    image = segment.GetRepresentation(name) if segment is not None else None
+    image, kinds = segment.GetRepresentation(name), []
+    segment.GetContainedRepresentationNames(kinds)
+    if not kinds:
+        return True  # added, and never drawn on
     if image is None or volume.GetParentTransformNode() is not None:
         return False
     extent = image.GetExtent()

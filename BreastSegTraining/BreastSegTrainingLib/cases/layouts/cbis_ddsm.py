@@ -172,6 +172,7 @@ def _values(group, gathering):
     first, name = group[0], SUBJECT.fullmatch(group[0].image)
     pathologies = [value(row.values.get("pathology")).upper() for row in group]
     grades = [value(row.values.get("assessment")) for row in group]
+    benign = all(text.startswith("BENIGN") for text in pathologies)
     fixes = sorted({row.lesion.fix for row in group} - {""})
     others = {
         column: ";".join(dict.fromkeys(filter(None, (value(row.values.get(key)) for row in group))))
@@ -188,7 +189,7 @@ def _values(group, gathering):
         # Of several lesions the worst counts for the image.
         "birads": max(grades, default=""),
         "density": value(first.values.get("breastdensity")),
-        "pathology": "malignant" if "MALIGNANT" in pathologies else "benign" if any(pathologies) else "",
+        "pathology": "malignant" if "MALIGNANT" in pathologies else "benign" if benign else "",
         "lesion": ";".join(row.number for row in group),
         "split": {"Training": "train", "Test": "test"}[name["part"]],
         "kind": {"Mass": "mass", "Calc": "calcification"}[name["kind"]],

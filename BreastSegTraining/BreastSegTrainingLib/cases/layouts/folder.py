@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from BreastSegLib.errors import BadInput
+from BreastSegLib.exam.cells import SOURCES
 from BreastSegLib.exam.images.naming import NUMBERED
 
 from ..columns import known_name
 from ..spreadsheet import read_sheet
-from .gathering import Gathering, may_be_told, name_key, silent, subfolder, visible
+from .gathering import Gathering, listed, may_be_told, name_key, silent, subfolder, visible
 
 VOLUMES = (".nii.gz", ".seg.nrrd", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".npy")
 MAMMOGRAMS = (".dcm", ".png", ".tif", ".tiff", ".pgm")
@@ -131,6 +132,10 @@ def _mask(entry, gathering):
 def _table(gathering, images):
     """Return {name: columns} of the table that lies beside the folders."""
     paths = [path for path in visible(gathering.folder) if path.is_file() and path.suffix.lower() in TABLES]
+    earlier = [path for path in paths if _is_case_table(path)] if len(paths) > 1 else []
+    if len(paths) - len(earlier) == 1:
+        paths = [path for path in paths if path not in earlier]
+        gathering.note(f"{listed(path.name for path in earlier)}: a case table, and not what it is made from.")
     if not paths:
         return {}
     if len(paths) > 1:
@@ -151,6 +156,15 @@ def _table(gathering, images):
         else:
             told[key] = {name: text for name, text in row.items() if may_be_told(name)}
     return told
+
+
+def _is_case_table(path):
+    """bool: whether a table was written by an earlier import."""
+    try:
+        header = set(read_sheet(path).header)
+    except BadInput:
+        return False
+    return {"case", "patient", "mask"} <= header and bool(header & set(SOURCES))
 
 
 def _key(row, images):

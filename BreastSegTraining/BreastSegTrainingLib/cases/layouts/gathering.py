@@ -8,7 +8,7 @@ from pathlib import Path
 
 from BreastSegLib.errors import BadInput, BreastSegError, Cancelled
 
-from ..case import Case
+from ..case import LONGEST_NAME, Case
 from ..columns import all_columns
 from ..imported import Imported, NotRead
 from ..table import CaseTable
@@ -114,9 +114,9 @@ def may_be_told(column):
 
 
 def fit_name(text):
-    """Return a name that may be part of a file's name: letters without accents, digits, ``.``, ``_`` and ``-``."""
+    """Return a short name that may be part of a file's name: plain letters, digits, ``.``, ``_`` and ``-``."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")[:LONGEST_NAME].rstrip("-._")
 
 
 def name_key(text):
@@ -136,12 +136,12 @@ def subfolder(folder, *names):
 
 
 def visible(folder):
-    """Return what lies in a folder, sorted by name; hidden files and those of macOS left out."""
+    """Return what lies in a folder, sorted by name; hidden files and marks of open Excel files left out."""
     try:
         entries = sorted(Path(folder).iterdir())
     except OSError as error:
         raise BadInput(f"The folder cannot be read: {error.strerror}", folder, "Check the permissions") from error
-    return [entry for entry in entries if not entry.name.startswith(".") and entry.name != "__MACOSX"]
+    return [entry for entry in entries if not entry.name.startswith((".", "~$")) and entry.name != "__MACOSX"]
 
 
 def listed(names, most=5):
