@@ -89,6 +89,20 @@ def turnUntil(condition, patience=PATIENCE_S):
         time.sleep(0.002)
 
 
+@pytest.fixture
+def one_event_a_turn(monkeypatch):
+    """The panel hears of one event in each turn: on a fast machine a small exam is read between two looks."""
+    from BreastSegLib.inference.client import WorkerClient
+
+    poll, waiting = WorkerClient.poll, []
+
+    def one(client):
+        waiting.extend(poll(client))
+        return [waiting.pop(0)] if waiting else []
+
+    monkeypatch.setattr(WorkerClient, "poll", one)
+
+
 def finish(panel):
     """Let the event loop turn until the panel has nothing more to do."""
     turnUntil(lambda: not panel.working)

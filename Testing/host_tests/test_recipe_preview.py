@@ -11,6 +11,7 @@ from breastseg_fixtures import (  # noqa: F401
     breastseg,
     finish,
     load,
+    one_event_a_turn,
     panel,
     scene,
     status,
@@ -203,7 +204,7 @@ def test_a_new_preview_replaces_the_former(panel, scene, dicom_sample):  # noqa:
 
 
 @pytest.mark.parametrize("text", ["Starting", "Preparing the exam", "Showing the preview"])
-def test_a_cancelled_preview_leaves_nothing(panel, scene, dicom_sample, fourViews, text):  # noqa: F811
+def test_a_cancelled_preview_leaves_nothing(panel, scene, dicom_sample, fourViews, text, one_event_a_turn):  # noqa: F811
     load(panel, dicom_sample / "exam")
     before, layout = contents(scene), fourViews.layout
     panel.session.endWorker()
