@@ -203,8 +203,9 @@ def test_a_new_preview_replaces_the_former(panel, scene, dicom_sample):  # noqa:
     assert gone(panel, scene)
 
 
+@pytest.mark.usefixtures("one_event_a_turn")
 @pytest.mark.parametrize("text", ["Starting", "Preparing the exam", "Showing the preview"])
-def test_a_cancelled_preview_leaves_nothing(panel, scene, dicom_sample, fourViews, text, one_event_a_turn):  # noqa: F811
+def test_a_cancelled_preview_leaves_nothing(panel, scene, dicom_sample, fourViews, text):  # noqa: F811
     load(panel, dicom_sample / "exam")
     before, layout = contents(scene), fourViews.layout
     panel.session.endWorker()
