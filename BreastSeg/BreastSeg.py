@@ -363,13 +363,9 @@ class BreastSegLogic(ScriptedLoadableModuleLogic):
 
     def wait(self, turns):
         """Run a generator of short turns to its end while the window stays alive, and return what it returns."""
-        while True:
-            try:
-                next(turns)
-            except StopIteration as end:
-                return end.value
-            slicer.app.processEvents()
-            time.sleep(0.005)
+        from BreastSegLib.scene.turns import waited
+
+        return waited(turns)
 
     def close(self):
         """End the worker and delete what was temporary; nodes stay."""

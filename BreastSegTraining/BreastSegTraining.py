@@ -206,23 +206,14 @@ class BreastSegTrainingLogic(ScriptedLoadableModuleLogic):
         BreastSegLib.errors.BreastSegError
         """
         from BreastSegLib.errors import BreastSegError
+        from BreastSegLib.inference.childcommand import answer_of
+        from BreastSegLib.scene.turns import waited
         from BreastSegTrainingLib.panel.commandwork import errorLine, makeCommand
 
-        command = makeCommand(arguments)
-        command.start()
-        try:
-            while True:
-                for event in command.poll():
-                    if event["event"] == "result":
-                        return event
-                    if event["event"] == "error":
-                        raise BreastSegError(errorLine(event))
-                    if onProgress is not None and event["event"] == "progress":
-                        onProgress(event.get("stage"), event.get("done"), event.get("total"), event.get("eta_s"))
-                slicer.app.processEvents()
-                time.sleep(0.005)
-        finally:
-            command.close()
+        event = waited(answer_of(makeCommand(arguments), onProgress))
+        if event["event"] == "error":
+            raise BreastSegError(errorLine(event))
+        return event
 
     def close(self):
         """End the worker and delete what was temporary; nodes stay."""

@@ -1,16 +1,13 @@
 """Arguments, exit codes and the one-line errors that all verbs share."""
 
 import argparse
-import sys
-import traceback
 
 from .. import __version__
-from ..errors import BreastSegError, Cancelled
 from . import batch, models, phases, prepare, recipes, restore, sample, segment
 from .exam_arguments import how_to_answer
+from .outcome import exit_code_of
 
 VERBS = (phases, prepare, restore, segment, batch, recipes, sample, models)
-EXIT_DONE, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_CANCELLED = 0, 1, 2, 130
 
 
 def build_parser():
@@ -36,25 +33,4 @@ def run(arguments):
     """
     debug = "--debug" in arguments
     options = build_parser().parse_args([argument for argument in arguments if argument != "--debug"])
-    try:
-        return options.function(options) or EXIT_DONE  # most verbs know nothing between done and an error
-    except (Cancelled, KeyboardInterrupt):
-        sys.stderr.write("Cancelled; nothing was written.\n")
-        return EXIT_CANCELLED
-    except BreastSegError as error:
-        if debug:
-            traceback.print_exc()
-            sys.stderr.write(getattr(error, "log", "") + "\n")
-        answer = how_to_answer(error)
-        sys.stderr.write(f"Error: {error.line}" + (f" Answer with {answer}.\n" if answer else "\n"))
-        return EXIT_BAD_INPUT
-    except BrokenPipeError:
-        return EXIT_FAILED
-    except Exception as error:
-        if debug:
-            raise
-        sys.stderr.write(
-            f"Error: {type(error).__name__}: {' '.join(str(error).split())[:300]}. "
-            "Run again with --debug and report it.\n"
-        )
-        return EXIT_FAILED
+    return exit_code_of(lambda: options.function(options), debug, "Cancelled; nothing was written.", how_to_answer)

@@ -145,6 +145,29 @@ class ChildCommand:
         self._child = None
 
 
+def answer_of(command, on_progress=None):
+    """Start a command and return its last event, ``result`` or ``error``. A generator: it yields while it waits.
+
+    Parameters
+    ----------
+    command : ChildCommand
+        Not started yet. It is closed in any case.
+    on_progress : callable, optional
+        ``on_progress(stage, done, total, seconds_left)``.
+    """
+    command.start()
+    try:
+        while True:
+            for event in command.poll():
+                if event["event"] in ("result", "error"):
+                    return event
+                if on_progress is not None and event["event"] == "progress":
+                    on_progress(event.get("stage"), event.get("done"), event.get("total"), event.get("eta_s"))
+            yield
+    finally:
+        command.close()
+
+
 def _interrupt(pid, platform=sys.platform):
     """Interrupt a child and what it started as Ctrl+C does, so that what it was writing is removed again.
 

@@ -1,5 +1,25 @@
 """Long work in short turns of the event loop."""
 
+import time
+
+import slicer
+
+PAUSE_S = 0.005
+
+
+def waited(turns):
+    """Run a generator of short turns to its end while the window stays alive, and return what it returns."""
+    try:
+        while True:
+            try:
+                next(turns)
+            except StopIteration as end:
+                return end.value
+            slicer.app.processEvents()
+            time.sleep(PAUSE_S)
+    finally:
+        turns.close()  # interrupted, it lets go of what it holds
+
 
 def reported(turns, total, report, stage):
     """Run a generator that counts what it has done, and report each turn. A generator.

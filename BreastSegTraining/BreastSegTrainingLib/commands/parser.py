@@ -1,16 +1,13 @@
 """Arguments, exit codes and the one-line errors that all verbs share."""
 
 import argparse
-import sys
-import traceback
 
 from BreastSegLib import __version__
-from BreastSegLib.errors import BreastSegError, Cancelled
+from BreastSegLib.commands.outcome import EXIT_BAD_INPUT, exit_code_of
 
 from . import cases, check, export, mask, quality, relocate, select, summary
 
 VERBS = (cases, relocate, check, quality, select, export, summary, mask)
-EXIT_DONE, EXIT_FAILED, EXIT_BAD_INPUT, EXIT_CANCELLED = 0, 1, 2, 130
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,26 +42,5 @@ def run(arguments):
     """
     debug = "--debug" in arguments
     options = build_parser().parse_args([argument for argument in arguments if argument != "--debug"])
-    try:
-        return options.function(options) or EXIT_DONE
-    except (Cancelled, KeyboardInterrupt):
-        sys.stderr.write("Cancelled; what was finished is kept, nothing else was written.\n")
-        return EXIT_CANCELLED
-    except BreastSegError as error:
-        if debug:
-            traceback.print_exc()
-        sys.stderr.write(f"Error: {error.line}\n")
-        return EXIT_BAD_INPUT
-    except BrokenPipeError:
-        return EXIT_FAILED
-    except OSError as error:  # such as a name that is too long for the system
-        if debug:
-            raise
-        sys.stderr.write(f"Error: A file or folder cannot be used: {error.strerror or type(error).__name__}.\n")
-        return EXIT_BAD_INPUT
-    except Exception as error:
-        if debug:
-            raise
-        what = " ".join(str(error).split())[:300]
-        sys.stderr.write(f"Error: {type(error).__name__}: {what}. Run again with --debug and report it.\n")
-        return EXIT_FAILED
+    cancelled = "Cancelled; what was finished is kept, nothing else was written."
+    return exit_code_of(lambda: options.function(options), debug, cancelled)

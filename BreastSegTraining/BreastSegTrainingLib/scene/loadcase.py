@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 from BreastSegLib.errors import BreastSegError
+from BreastSegLib.inference.childcommand import answer_of
 from BreastSegLib.inference.messages import to_exception
 from BreastSegLib.reports.terminology import segment_color, terminology_entry
 from BreastSegLib.scene import companions, examnodes, fromnodes, segmentationnode, viewlayout
@@ -131,19 +132,11 @@ def _maskOf(makeCommand, case, exam, masks, folder):
     for option, column in (("--label", "label"), ("--fix", "fixes")):
         if case.parts(column):
             arguments += [option, *case.parts(column)]
-    command = makeCommand(arguments)
-    command.start()
-    try:
-        while True:
-            for event in command.poll():
-                if event["event"] == "result":
-                    return event
-                if event["event"] == "error":
-                    error = to_exception({"code": "error", **event})
-                    return {"mask": "", "complaints": [{"text": error.line, "fixed": False, "fix": ""}]}
-            yield
-    finally:
-        command.close()
+    event = yield from answer_of(makeCommand(arguments))
+    if event["event"] == "result":
+        return event
+    error = to_exception({"code": "error", **event})
+    return {"mask": "", "complaints": [{"text": error.line, "fixed": False, "fix": ""}]}
 
 
 def _segmentationOf(answer, exam):
