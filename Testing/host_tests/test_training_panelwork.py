@@ -46,7 +46,7 @@ def test_check_shows_progress_time_left_and_what_it_found(panel, table, told):  
     tell(panel, command, {"event": "result", "ok": 2, "fix": 1, "refused": 0, "findings": found})
     assert not panel.working and panel.ui.progressFrame.isHidden() and panel.ui.openButton.isEnabled()
     assert cell(panel, 2, "status").text() == "OK", "the file was read again"
-    assert panel.ui.statusLabel.text == "Checked: 2 cases are fine, 1 need a fix, 0 are refused."
+    assert panel.ui.statusLabel.text == "Checked: 2 fine, 1 in need of a fix, 0 refused."
     rows = panel.ui.findingsTable
     assert [rows.item(row, 0).text() for row in range(rows.rowCount)] == ["Several labels", "Recipe cannot be made"]
     assert rows.item(1, 2).text() == "correct by hand"

@@ -332,9 +332,9 @@ def test_people_read_what_was_found(tmp_path, capsys):
     path = write_table(tmp_path, write_case(tmp_path, "a", mask=mask))
     assert main(["check", str(path), "--workers", "1"]) == 0
     said = capsys.readouterr().out
-    assert "0 cases are right, 1 need a fix, 0 are refused." in said and "--fix label-255=to-1" in said
+    assert "Cases: 0 right, 1 in need of a fix, 0 refused." in said and "--fix label-255=to-1" in said
     assert main(["check", str(path), "--workers", "1", "--fix", "label-255=to-1", "--cases", "a"]) == 0
-    assert "1 cases are right" in capsys.readouterr().out
+    assert "Cases: 1 right" in capsys.readouterr().out
 
 
 def test_programs_get_events(tmp_path, capsys):

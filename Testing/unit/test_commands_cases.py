@@ -158,7 +158,7 @@ def test_the_new_folder_is_proposed_and_nothing_changed(moved, tmp_path, capsys)
     assert (result["paths"], result["missing"]) == (4, 0)
     assert table.read_bytes() == before
     assert main(["relocate", str(table), result["old"], result["new"]]) == 0
-    assert "4 cells changed; no files are missing" in capsys.readouterr().out
+    assert "Cells changed: 4; no files are missing" in capsys.readouterr().out
 
 
 def test_relative_paths_are_relocated_too(dataset, tmp_path, capsys):

@@ -64,7 +64,7 @@ def run(options):
 
 def show(result):
     """Tell people what was found, and what can be chosen."""
-    lines = [f"{result['ok']} cases are right, {result['fix']} need a fix, {result['refused']} are refused."]
+    lines = [f"Cases: {result['ok']} right, {result['fix']} in need of a fix, {result['refused']} refused."]
     for code, count in result["findings"].items():
         one = all_checks()[code]
         fixes = " or ".join(f"--fix {code}={fix.name} ({fix.title})" for fix in one.fixes)

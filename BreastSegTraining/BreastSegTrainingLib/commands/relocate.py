@@ -52,7 +52,7 @@ def _relocate(options):
 
 
 def _show(result):
-    sys.stdout.write(f"{result['paths']} cells changed; {_missing(result)}\n")
+    sys.stdout.write(f"Cells changed: {result['paths']}; {_missing(result)}\n")
 
 
 def _show_proposal(result):

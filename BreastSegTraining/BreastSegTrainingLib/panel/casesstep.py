@@ -263,7 +263,7 @@ class CasesStep:
     def _onChecked(self, event):
         self._file.reread()
         self.findings.show(event.get("findings") or {})
-        done = _("Checked: {ok} cases are fine, {fix} need a fix, {refused} are refused.")
+        done = _("Checked: {ok} fine, {fix} in need of a fix, {refused} refused.")
         self._say(done.format(ok=event.get("ok", 0), fix=event.get("fix", 0), refused=event.get("refused", 0)), False)
 
     def _makeMenu(self, parent):
