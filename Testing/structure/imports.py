@@ -13,7 +13,10 @@ BUNDLED = {"numpy", "scipy", "SimpleITK", "pydicom", "highdicom", "slicer", "vtk
 OURS = {"BreastSegLib", "BreastSegTrainingLib"}
 
 _LOW = {"foundation", "exam", "recipe", "models", "measures", "samples", "reports", "inference", "executors"}
-_TRAINING = {"parallel", "cases", "checks", "quality", "dataset", "launch", "curves", "evaluation"}
+_TRAINING = {
+    *("parallel", "cases", "checks", "quality", "dataset", "presets", "trainers", "launch", "curves", "evaluation"),
+    *("publish", "experiments"),
+}
 # Room → the rooms of the same package that it may import, besides itself.
 ARROWS = {
     "BreastSegLib": {
@@ -43,9 +46,13 @@ ARROWS = {
         "quality": {"cases", "parallel"},
         "dataset": {"cases", "checks", "parallel"},
         "trainers": set(),
-        "launch": {"cases", "dataset"},
-        "curves": set(),
-        "evaluation": {"cases"},
+        "presets": {"trainers"},
+        "launch": {"cases", "dataset", "presets", "trainers"},
+        "process": {"dataset", "launch", "trainers"},
+        "curves": {"launch"},
+        "evaluation": {"cases", "dataset", "launch", "parallel"},
+        "publish": {"curves", "dataset", "launch", "presets", "trainers"},
+        "experiments": _TRAINING,
         "commands": _TRAINING,
         "scene": _TRAINING,
         "panel": _TRAINING | {"scene"},
@@ -54,7 +61,7 @@ ARROWS = {
     },
 }
 WITH_APPLICATION = {"scene", "panel", "door"}
-WITH_TORCH = {"networks", "trainers"}
+WITH_TORCH = {"networks", "trainers", "process"}
 # Of `inference`, what only the child process runs: an ordinary Python, where threads do not starve.
 IN_THE_CHILD = {"ahead", "environment", "inbox"}
 WITHOUT_THREADS = WITH_APPLICATION | {"inference"}
