@@ -32,8 +32,8 @@ class BreastSegTraining(ScriptedLoadableModule):
         self.parent.dependencies = []
         self.parent.contributors = ["SlicerBreastSeg contributors"]
         self.parent.helpText = _(
-            "From labelled breast exams to a dataset that lesion models are trained from: a table of cases, checks "
-            "with fixes, image quality, selection rules, and the nnU-Net dataset. "
+            "From labelled breast exams to a model that finds lesions: a table of cases, checks with fixes, image "
+            "quality, selection rules, the nnU-Net dataset, trainings that are watched and resumed, and evaluation. "
             "For research only; not a medical device, not for diagnosis or treatment."
         )
         self.parent.acknowledgementText = _("Built on nnU-Net (Isensee et al., Nature Methods 2021) and 3D Slicer.")
@@ -50,6 +50,12 @@ class BreastSegTrainingParameterNode:
     testShare, folds, stratify, seed - how it is divided; stratify is a list with blanks between.
     namesPrefix, keyFile, workers, licence, reference, verify - the rest of step 3.
     loadedCase, segmentation, phases - the case in the scene, its mask and its images.
+    trainDataset, workFolder, preset, trainingName, trainFolds, trainDevice - what is trained; folds between blanks.
+    epochs, iterations, batchSize, checkpointEvery - 0 for what the preset says; trainSeed, trainWorkers - -1 for that.
+    trainer, configuration, patchSize, fineTune, encoderWeights - the rest of step 4; '' for what the preset says.
+    executor, partition, hours, gpus, whenClosing - where fold runs are computed, and what closing does to them.
+    evaluateWhat, evaluateTraining, truthFolder, predictionFolder - what is evaluated: cv, test or folders.
+    grid, cleanup, tolerance, groups, evaluationOutput - how; evaluation - the file that is shown.
     """
 
     tablePath: str = ""
@@ -74,6 +80,38 @@ class BreastSegTrainingParameterNode:
     loadedCase: str = ""
     segmentation: slicer.vtkMRMLSegmentationNode
     phases: list[slicer.vtkMRMLScalarVolumeNode]
+    trainDataset: str = ""
+    workFolder: str = ""
+    preset: str = ""
+    trainingName: str = ""
+    trainFolds: str = "0 1 2 3 4"
+    trainDevice: str = "auto"
+    epochs: Annotated[int, WithinRange(0, 100000)] = 0
+    trainer: str = ""
+    configuration: str = ""
+    iterations: Annotated[int, WithinRange(0, 100000)] = 0
+    batchSize: Annotated[int, WithinRange(0, 4096)] = 0
+    patchSize: str = ""
+    trainSeed: Annotated[int, WithinRange(-1, 999999)] = -1
+    trainWorkers: Annotated[int, WithinRange(-1, 256)] = -1
+    checkpointEvery: Annotated[int, WithinRange(0, 1000)] = 0
+    fineTune: str = ""
+    encoderWeights: str = ""
+    executor: str = "local"
+    partition: str = ""
+    hours: Annotated[int, WithinRange(1, 720)] = 24
+    gpus: Annotated[int, WithinRange(0, 16)] = 1
+    whenClosing: str = "go on"
+    evaluateWhat: str = "cv"
+    evaluateTraining: str = ""
+    truthFolder: str = ""
+    predictionFolder: str = ""
+    grid: str = "prepared"
+    cleanup: str = ""
+    tolerance: Annotated[float, WithinRange(0.1, 20.0)] = 1.0
+    groups: str = ""
+    evaluationOutput: str = ""
+    evaluation: str = ""
 
 
 class BreastSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -94,6 +132,9 @@ class BreastSegTrainingWidget(ScriptedLoadableModuleWidget, VTKObservationMixin)
         ScriptedLoadableModuleWidget.setup(self)
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/BreastSegTraining.ui"))
         self.layout.addWidget(uiWidget)
+        pages = slicer.util.childWidgetVariables(uiWidget)
+        for page, name in ((pages.trainingPage, "Training"), (pages.evaluationPage, "Evaluation")):
+            page.layout().addWidget(slicer.util.loadUI(self.resourcePath(f"UI/{name}.ui")))
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = BreastSegTrainingLogic()
@@ -221,7 +262,7 @@ class BreastSegTrainingLogic(ScriptedLoadableModuleLogic):
 
 
 class BreastSegTrainingTest(ScriptedLoadableModuleTest):
-    """The way from two sample exams to a dataset; runs in Slicer and in the host."""
+    """The way from two sample exams to an evaluation; runs in Slicer and in the host."""
 
     def setUp(self):
         """Start from an empty scene."""
@@ -252,7 +293,13 @@ class BreastSegTrainingTest(ScriptedLoadableModuleTest):
                 self.assertTrue(table.mask_paths(table.cases[0])[0].is_file())
                 self.delayDisplay("Selecting and exporting", msec=100)
                 selfchecks.checkDataset(self, panel, os.path.join(folder, "nnUNet_raw"), self.waitFor)
+                self.delayDisplay("Looking at a training and its evaluation", msec=100)
+                training = selfchecks.checkTraining(self, panel, os.path.join(folder, "training"))
+                selfchecks.checkEvaluation(self, panel, training, self.waitFor)
             finally:
+                for edit in (panel.ui.trainDatasetEdit, panel.ui.workEdit):
+                    edit.setCurrentPath("")
+                panel.evaluation.result.show(None)
                 panel.opened.clear()
                 panel.file.new()
         self.delayDisplay("Test passed", msec=100)

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from setup_tools import ROOT, SetupError, system  # noqa: E402
 from setup_tools.environment import Environment  # noqa: E402
-from setup_tools.groups import benchmarks, run_tests  # noqa: E402
+from setup_tools.groups import benchmarks, plan, run_tests  # noqa: E402
 from setup_tools.interpreter import choose  # noqa: E402
 
 VERBS = """\
@@ -75,6 +75,8 @@ def set_up(options):
     if not options.no_system_check:
         needs_building = environment.state() not in ("ready", "outdated")
         system.check(interpreter() if needs_building else None, say, log=ROOT / ".venv-system.log")
+        if options.verb == "test" and any(group[0] == "endtoend" for group, _ in plan(options.arguments, ROOT)[0]):
+            system.check_tests(say, log=ROOT / ".venv-system.log")
     environment.ensure(interpreter, wanted=bool(options.python))
     return environment
 

@@ -5,9 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
+from pathlib import Path
 
 from . import ROOT, SetupError
 
+TESTS_LIST = ROOT / "Testing" / "endtoend" / "debian-packages.txt"
+POLICY = Path("/usr/sbin/policy-rc.d")
 DEBIAN_LIST = ROOT / "Testing" / "Host" / "debian-packages.txt"
 # What the Debian packages stand for, on other Linux systems, with the name of the package in Fedora and its relatives.
 LIBRARIES = {
@@ -92,6 +96,42 @@ def check(interpreter=None, say=lambda line: None, run=subprocess.run, log=None,
             f"These system libraries are missing: {', '.join(missing)}. Install them with your package manager, "
             f"for example: sudo dnf install {packages}"
         )
+
+
+def check_tests(say=lambda line: None, run=subprocess.run, log=None, *, which=shutil.which, root=None, policy=POLICY):
+    """Install what only the end-to-end tests use, under root on Debian; elsewhere or when it fails they are skipped.
+
+    Parameters
+    ----------
+    say, run, log, which, root
+        As for `check`.
+    policy : Path
+        The file by which Debian asks whether an installed service may start: these are for the tests only.
+    """
+    if not (which("dpkg-query") and which("apt-get")) or not (os_root() if root is None else root):
+        return
+    missing = missing_debian(read_list(TESTS_LIST), run)
+    if not missing:
+        return
+    try:
+        with _no_services(policy):
+            _install_debian(missing, say, run, log, True)
+    except (SetupError, OSError) as error:
+        say(f"The tests that need {', '.join(missing)} are skipped: {error}")
+
+
+@contextmanager
+def _no_services(policy):
+    """Keep packages from starting their services; what the system's administrator has decided stays."""
+    if policy.exists():
+        yield
+        return
+    policy.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
+    try:
+        policy.chmod(0o755)
+        yield
+    finally:
+        policy.unlink()
 
 
 def os_root():

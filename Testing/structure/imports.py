@@ -51,7 +51,7 @@ ARROWS = {
         "process": {"dataset", "launch", "trainers"},
         "curves": {"launch"},
         "evaluation": {"cases", "dataset", "launch", "parallel"},
-        "publish": {"curves", "dataset", "launch", "presets", "trainers"},
+        "publish": {"cases", "curves", "dataset", "launch", "presets", "trainers"},
         "experiments": _TRAINING,
         "commands": _TRAINING,
         "scene": _TRAINING,

@@ -19,6 +19,9 @@ SHIPPED = {
     "breastdm-pre-post-sub",
     "ffdm-512",
     "inbreast-ffdm",
+    "inbreast-ffdm-1024",
+    "inbreast-ffdm-512",
+    "inbreast-ffdm-768",
     "mama-mia-first-post",
     "mass-region-224",
     "mass-region-224-clahe",
@@ -27,6 +30,7 @@ SHIPPED = {
     "phase-aware-0000-0002",
     "phase-aware-clahe",
     "single-phase-0002",
+    "single-phase-0002-clahe",
 }
 
 

@@ -349,6 +349,34 @@ def test_the_missing_venv_package_is_asked_for():
     system.check(HERE, run=run, which=lambda name: name, root=False)
 
 
+def test_what_only_tests_use_is_installed_for_them_without_starting_services(tmp_path):
+    run, commands = dpkg("munge\tinstalled\t")
+    policy, seen = tmp_path / "policy-rc.d", []
+
+    def watching(command, **options):
+        seen.append(policy.exists() and bool(policy.stat().st_mode & 0o100))
+        return run(command, **options)
+
+    system.check_tests(run=watching, log=tmp_path / "log", which=lambda name: name, root=True, policy=policy)
+    assert (
+        commands[-1][:2] == ["apt-get", "install"] and commands[-1][-1] == "slurm-wlm" and "munge" not in commands[-1]
+    )
+    assert seen == [False, True, True] and not policy.exists()
+    policy.write_text("own")
+    system.check_tests(run=watching, log=tmp_path / "log", which=lambda name: name, root=True, policy=policy)
+    assert policy.read_text() == "own"
+
+
+def test_without_root_or_packages_the_tests_run_all_the_same(tmp_path):
+    run, commands = dpkg("", install=100)
+    said, policy = [], tmp_path / "policy-rc.d"
+    system.check_tests(said.append, run, which=lambda name: name, root=False, policy=policy)
+    system.check_tests(said.append, run, which=lambda name: None, root=True, policy=policy)
+    assert not commands and not said
+    system.check_tests(said.append, run, tmp_path / "log", which=lambda name: name, root=True, policy=policy)
+    assert "skipped" in said[-1] and "E: no such package" in said[-1] and not policy.exists()
+
+
 def test_libraries_are_tried_on_other_systems():
     def load(name):
         if "EGL" in name:

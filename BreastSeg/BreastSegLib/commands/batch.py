@@ -13,6 +13,7 @@ from ..pipeline.batch import FORMATS, Batch, BatchOptions
 from ..pipeline.batch_table import cases_of_folder, read_table
 from ..pipeline.result import MAPS
 from ..recipe import load_recipe
+from .batch_cluster import add_cluster_options, cluster_batch, on_cluster
 from .batch_report import Events, Words
 from .exam_arguments import MOTION
 from .segment import add_run_options
@@ -62,6 +63,7 @@ def add_arguments(verbs):
     parser.add_argument(
         "--events", action="store_true", help="write JSON lines instead of text; the line stop on the input ends it"
     )
+    add_cluster_options(parser)
     parser.set_defaults(function=run)
 
 
@@ -89,6 +91,7 @@ def _run(options, say):
     if options.key and not options.anonymous_names:
         raise BadInput("--key is for --anonymous-names", options.key)
     _check_key(options)
+    cluster = on_cluster(options)
     model = find_model(options.model, verify=False)  # the worker compares the checksums
     recipe = load_recipe(model.recipe_source)
     if options.motion != "off" and not recipe.fits("dce"):
@@ -110,9 +113,11 @@ def _run(options, say):
             _write_key(Path(options.key), found)
         return found
 
-    batch = Batch(
-        cases or named, model, options.output, _batch_options(options), options.overwrite, options.stop_after
-    )
+    settings = _batch_options(options)
+    if cluster:
+        batch = cluster_batch(options, cases or named, model, settings)
+    else:
+        batch = Batch(cases or named, model, options.output, settings, options.overwrite, options.stop_after)
     with batch, _Stopping(batch, options.events):
         for note in notes:
             say({"event": "note", "message": note})

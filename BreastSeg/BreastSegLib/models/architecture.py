@@ -78,6 +78,9 @@ def check_architecture(plan, dimension, patch):
     if not isinstance(architecture, dict):
         raise Unfit(f"architecture is {shown(architecture)}, not a table")
     name, arguments = architecture.get("network_class_name"), architecture.get("arch_kwargs")
+    if isinstance(name, str) and name.startswith(limits()["ours"]["package"] + "."):
+        _check_ours(name, arguments, architecture.get("_kw_requires_import"), patch)
+        return name
     _check_class(name)
     if not isinstance(arguments, dict):
         raise Unfit("architecture has no table arch_kwargs")
@@ -86,6 +89,49 @@ def check_architecture(plan, dimension, patch):
     if name.rsplit(".", 1)[1] in _UNETS:
         _check_unet(arguments, dimension, patch)
     return name
+
+
+def _check_ours(name, arguments, imports, patch):
+    """Check one of our own networks, which are all for two dimensions."""
+    known, short = limits()["ours"]["networks"], name.partition(".")[2]
+    if short not in known:
+        raise Unfit(f"the network {readable(name)} is not known; known: {', '.join(known)}")
+    if len(patch) != 2:
+        raise Unfit(f"{name} is for 2 dimensions, but the patch has {len(patch)} sides")
+    if imports:
+        raise Unfit(f"_kw_requires_import is {shown(imports)}, but {name} needs none")
+    if not isinstance(arguments, dict):
+        raise Unfit("architecture has no table arch_kwargs")
+    allowed = known[short]["arch_kwargs"]
+    for key, value in arguments.items():
+        if key not in allowed:
+            raise Unfit(f"{name} has no {readable(key, 40)}; it has: {', '.join(allowed)}")
+        _check_argument(value, f"arch_kwargs.{key}", allowed[key])
+    divisible = known[short].get("divisible")
+    if divisible:
+        step = divisible[arguments.get("encoder", next(iter(divisible)))]
+        for length in patch:
+            if length % step:
+                raise Unfit(f"patch_size {list(patch)} cannot be divided by {step}, which {name} needs")
+
+
+def _check_argument(value, field, allowed):
+    if "words" in allowed:
+        if value not in allowed["words"]:
+            raise Unfit(f"{field} is {shown(value)}; known: {', '.join(allowed['words'])}")
+    elif "length" in allowed:
+        least, most = allowed["length"]
+        if not isinstance(value, list) or not least <= len(value) <= most:
+            raise Unfit(f"{field} is {shown(value)}, not a list of {least} to {most} numbers")
+        for item in value:
+            _in_range(whole(item, field), field, allowed["range"])
+    else:
+        _in_range(number(value, field), field, allowed["range"])
+
+
+def _in_range(value, field, allowed):
+    if not allowed[0] <= value <= allowed[1]:
+        raise Unfit(f"{field} is {shown(value)}, outside {allowed[0]} to {allowed[1]}")
 
 
 def _within(value, field, kind):

@@ -215,17 +215,20 @@ class Batch:
         }
 
     def _begin(self, events):
-        self._begun = True
-        finished = len(self.cases) - len(self._todo)
-        names = [case.name for case in self.cases]
-        events.append({"event": "start", "cases": names, "finished": finished, "notes": list(self._folder.notes)})
-        self._write_summary(events)
+        self._tell_start(events)
         if self._todo and not self._stopping:
             # Before any exam, so that what is wrong with model or device is said once.
             self._request = self._client.send(
                 "load", model=str(self._model.folder), device=self.options.device, folds=self.options.folds
             )
             self._ahead(0)
+
+    def _tell_start(self, events):
+        self._begun = True
+        finished = len(self.cases) - len(self._todo)
+        names = [case.name for case in self.cases]
+        events.append({"event": "start", "cases": names, "finished": finished, "notes": list(self._folder.notes)})
+        self._write_summary(events)
 
     def _take(self, event, events):
         """Take one event of the worker."""

@@ -126,6 +126,10 @@ class BatchFolder:
         except (BadInput, OSError, KeyError, TypeError, AttributeError):  # half a file, or of another program
             return None
 
+    def beginning(self):
+        """Return what batch.json of another folder begins with, so that its results belong to this batch."""
+        return {**self._former, "cases": {}}
+
     def mark(self, case):
         """Return what the run record of a case says about this batch."""
         return {"id": self.id, "case": case.name}

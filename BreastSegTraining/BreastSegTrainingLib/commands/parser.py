@@ -5,9 +5,53 @@ import argparse
 from BreastSegLib import __version__
 from BreastSegLib.commands.outcome import EXIT_BAD_INPUT, exit_code_of
 
-from . import cases, check, export, mask, quality, relocate, select, summary
+from . import (
+    best,
+    cases,
+    check,
+    compare,
+    curves,
+    evaluate,
+    experiment,
+    export,
+    mask,
+    predict,
+    presets,
+    publish,
+    quality,
+    relocate,
+    resume,
+    sample,
+    select,
+    status,
+    stop,
+    summary,
+    train,
+)
 
-VERBS = (cases, relocate, check, quality, select, export, summary, mask)
+VERBS = (
+    sample,
+    cases,
+    relocate,
+    check,
+    quality,
+    select,
+    export,
+    summary,
+    mask,
+    presets,
+    curves,
+    train,
+    status,
+    stop,
+    resume,
+    predict,
+    evaluate,
+    compare,
+    best,
+    publish,
+    experiment,
+)
 
 
 class Parser(argparse.ArgumentParser):

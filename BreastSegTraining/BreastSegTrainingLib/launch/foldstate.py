@@ -8,6 +8,7 @@ from BreastSegLib.files import read_json, write_json
 
 FORMAT = "breastseg-foldrun-1"
 FILE, LOG, STOP = "state.json", "log.txt", "stop"
+EPOCH, NOW = "epoch", "now"  # what a stop request asks for
 QUEUED, RUNNING, STOPPED, FAILED, DONE = STATES = ("queued", "running", "stopped", "failed", "done")
 STAGES = ("waiting", "planning", "preprocessing", "training", "validating", "")
 

@@ -13,6 +13,7 @@ FILE = "training.json"
 TRAININGS = "trainings"
 PREPROCESSED, RESULTS = "nnUNet_preprocessed", "nnUNet_results"
 ALL = "all"  # nnU-Net's name of the fold that trains on every case
+LOCAL = "local"  # the executor of this computer
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
@@ -53,6 +54,12 @@ class Training:
     executor : {'local', 'slurm'}
     resources : dict
         For the executor: ``gpus``, ``cpus``, ``memory_gb``, ``hours``, ``partition``, ``options``.
+    digest : str
+        What the raw dataset looked like when the training was made (`rawdata.digest_of`); '' is not compared.
+    retry_memory : bool
+        Start a fold run again with half the batch when the memory was short.
+    probabilities : bool
+        Keep the chances of the validation cases too, which nnU-Net needs to choose an ensemble.
     created : str
         ISO time, UTC.
     """
@@ -74,6 +81,9 @@ class Training:
     workers: int = 0
     executor: str = "local"
     resources: dict = field(default_factory=dict)
+    digest: str = ""
+    retry_memory: bool = True
+    probabilities: bool = False
     created: str = ""
 
     def __post_init__(self):

@@ -8,6 +8,7 @@ from BreastSegLib.scene.session import childEnvironment, ownInterpreter
 
 PACKAGE = "BreastSegTrainingLib"
 FOLDER = Path(__file__).resolve().parents[2]
+SILENT = ("status",)  # told to look after the queue; how it stands is read from the files
 
 
 class CommandWork(commandwork.CommandWork):
@@ -25,7 +26,7 @@ class CommandWork(commandwork.CommandWork):
 
 def makeCommand(arguments):
     """Return the `ChildCommand` of a verb, not started yet."""
-    arguments = [*map(str, arguments), "--events"]
+    arguments = [*map(str, arguments), *(() if arguments[0] in SILENT else ("--events",))]
     return ChildCommand(arguments, ownInterpreter(), childEnvironment(), package=PACKAGE, folder=FOLDER)
 
 

@@ -24,11 +24,17 @@ class DatasetStep:
         ``run(arguments, onResult)`` starts a verb.
     onChanged : callable
     say : callable
+
+    Attributes
+    ----------
+    onExported : callable
+        ``onExported(folder)`` is told where the dataset lies.
     """
 
     def __init__(self, ui, opened, file, run, onChanged, say):
         self._ui, self._opened, self._file, self._run, self._say = ui, opened, file, run, say
         self._onChanged, self._idle, self._folder = onChanged, True, ""
+        self.onExported = lambda folder: None  # what the next step does with the dataset
         self.recipe = RecipeBox(ui.recipeBox, onChanged, _("Choose a recipe"), say)
         titles = {"centre": _("Centre"), "density": _("Density"), "birads": _("BI-RADS"), "volume": _("Lesion size")}
         self._checks = {}
@@ -125,6 +131,7 @@ class DatasetStep:
     def _onExported(self, event):
         self._file.reread()
         self._folder = str(event.get("dataset") or "")
+        self.onExported(self._folder)
         failed = event.get("failed") or ()
         words = _("{name}: {training} training and {test} test cases, {folds} folds.").format(
             name=Path(self._folder).name,

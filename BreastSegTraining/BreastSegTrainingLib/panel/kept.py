@@ -45,6 +45,7 @@ class Kept:
             if node.tablePath and panel.opened.path is None and not panel.opened.unsaved:
                 self._openTable(node.tablePath)
             panel.cases.chooseColumns(node.columns)
+            self._showTraining(node)
             self._findCase(node)
         finally:
             self._following = False
@@ -77,12 +78,71 @@ class Kept:
             ("outputFolder", panel.ui.outputEdit.currentPath),
             ("keyFile", panel.ui.keyEdit.currentPath),
             ("rules", panel.quality.rulesText),
+            *self._ofTraining(),
             ("loadedCase", loaded.name if loaded is not None else ""),
             ("segmentation", loaded.segmentation if loaded is not None else None),
             ("phases", list(loaded.exam.nodes) if loaded is not None else []),
         ):
             if getattr(node, name) != value:
                 setattr(node, name, value)
+
+    def _ofTraining(self):
+        """Return (field, value) of steps 4 and 5."""
+        ui, training, evaluation = self._panel.ui, self._panel.training, self._panel.evaluation
+        return (
+            ("trainDataset", ui.trainDatasetEdit.currentPath),
+            ("workFolder", ui.workEdit.currentPath),
+            ("preset", training.preset.value or ""),
+            ("trainFolds", " ".join(training.wantedFolds)),
+            ("trainDevice", training.device.value),
+            ("trainer", training.trainer.value or ""),
+            ("configuration", training.configuration.value),
+            ("fineTune", training.fineTune.value or ""),
+            ("encoderWeights", ui.encoderEdit.currentPath),
+            ("executor", training.executor.value),
+            ("whenClosing", training.closing.value),
+            ("evaluateWhat", evaluation.what.value),
+            ("evaluateTraining", evaluation.wantedTraining),
+            ("truthFolder", ui.truthEdit.currentPath),
+            ("predictionFolder", ui.predictionEdit.currentPath),
+            ("grid", evaluation.grid.value),
+            ("cleanup", evaluation.cleanup.value),
+            ("groups", " ".join(evaluation.groups.ticked)),
+            ("evaluationOutput", ui.evaluationOutputEdit.currentPath),
+            ("evaluation", evaluation.file),
+        )
+
+    def _showTraining(self, node):
+        """Show what a node keeps of steps 4 and 5."""
+        ui, training, evaluation = self._panel.ui, self._panel.training, self._panel.evaluation
+        for edit, path in (
+            (ui.trainDatasetEdit, node.trainDataset),
+            (ui.workEdit, node.workFolder),
+            (ui.encoderEdit, node.encoderWeights),
+            (ui.truthEdit, node.truthFolder),
+            (ui.predictionEdit, node.predictionFolder),
+            (ui.evaluationOutputEdit, node.evaluationOutput),
+        ):
+            if path and not edit.currentPath:
+                edit.setCurrentPath(path)
+        for box, value in (
+            (training.preset, node.preset),
+            (training.device, node.trainDevice),
+            (training.trainer, node.trainer),
+            (training.configuration, node.configuration),
+            (training.fineTune, node.fineTune),
+            (training.executor, node.executor),
+            (training.closing, node.whenClosing),
+            (evaluation.what, node.evaluateWhat),
+            (evaluation.grid, node.grid),
+            (evaluation.cleanup, node.cleanup),
+        ):
+            box.choose(value)
+        training.chooseFolds(node.trainFolds.split())
+        evaluation.chooseTraining(node.evaluateTraining)
+        evaluation.groups.tick(node.groups.split())
+        if node.evaluation and not evaluation.file and Path(node.evaluation).is_file():
+            evaluation.open(node.evaluation)
 
     def _openTable(self, path):
         if not Path(path).is_file():

@@ -1,14 +1,17 @@
 """What the module's self test does in the panel, and what it looks at; the same in Slicer and in the host."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import slicer
 from BreastSegLib.exam.store import save_exam
+from BreastSegLib.files import write_json
 from BreastSegLib.reports.masks import write_mask
 from BreastSegLib.samples.dce import make_dce_exam
 
 from ..cases import Case, CaseTable
+from ..launch import FoldState, Training
 
 SEEDS = (9101, 9102)
 SIZE = {"shape": (28, 72, 112), "spacing": (1.8, 1.8, 3.0), "posts": 2, "radius_mm": (8.0, 11.0)}
@@ -134,3 +137,79 @@ def checkDataset(test, panel, output, waitFor):
     test.assertIsNone(panel.error, panel.ui.statusLabel.text)
     found = sorted(path.name for path in (Path(output) / "Dataset101_Sample" / "labelsTr").iterdir())
     test.assertEqual(len(found), 2)
+
+
+def checkTraining(test, panel, work):
+    """The exported dataset can be trained on, and fold runs are found in their work folder.
+
+    Nothing is trained: that needs packages which Slicer may not have.
+
+    Parameters
+    ----------
+    test : unittest.TestCase
+    panel : TrainingPanel
+        With a dataset exported.
+    work : str
+        Folder of the trainings.
+
+    Returns
+    -------
+    Training
+        One whose files say that its folds are done; its predictions are the reference masks.
+    """
+    ui, step = panel.ui, panel.training
+    test.assertTrue(ui.trainDatasetEdit.currentPath.endswith("Dataset101_Sample"), "as step 3 has exported it")
+    ui.workEdit.setCurrentPath(work)
+    step.preset.choose("nnunet-default")
+    test.assertTrue(ui.startTrainingButton.isEnabled(), ui.startTrainingButton.toolTip)
+    test.assertEqual(step.folds.names, ("0", "1", "all"))
+    settings = step.settings
+    training = Training(work, "sample", settings.dataset, "3d_fullres", "nnUNetTrainerBreastSeg", folds=("0", "1"))
+    training.write()
+    for fold in training.folds:
+        training.fold_folder(fold).mkdir(parents=True)
+        FoldState(state="done", stage="", epoch=2, epochs=2, best=0.5, best_epoch=1).write(training.fold_folder(fold))
+        shutil.copytree(Path(settings.dataset, "labelsTr"), training.output(fold) / "validation")
+    step.queue.look()
+    test.assertEqual(ui.queueTable.rowCount, 3)
+    test.assertEqual([ui.queueTable.item(row, 1).text() for row in (1, 2)], ["Done", "Done"])
+    return training
+
+
+def checkEvaluation(test, panel, training, waitFor):
+    """An evaluation is shown, and a click on a case shows its image with both masks.
+
+    Parameters
+    ----------
+    test : unittest.TestCase
+    panel : TrainingPanel
+    training : Training
+        See `checkTraining`.
+    waitFor : callable
+    """
+    case = sorted(path.name for path in (training.output("0") / "validation").iterdir())[0].removesuffix(".nii.gz")
+    figures = {"mean": 1.0, "sd": None, "median": 1.0, "min": 1.0, "max": 1.0, "ci_low": None, "ci_high": None, "n": 1}
+    record = {
+        "format": "breastseg-evaluation-1",
+        "name": training.name,
+        "truth": "gt_segmentations",
+        "prediction": f"{training.model.name}/validation",
+        "stage": "raw",
+        "measures": {"dice": {"title": "Dice", "unit": "", "better": "higher"}},
+        "cases": [{"case": case, "fold": 0, "raw": {"dice": 1.0}, "cleaned": None}],
+        "summary": {"raw": {"dice": figures}},
+    }
+    path = training.work / "evaluations" / "sample" / "evaluation.json"
+    write_json(path, record)
+    test.assertTrue(panel.evaluation.open(path), panel.ui.statusLabel.text)
+    test.assertEqual(panel.ui.summaryTable.item(0, 1).text(), "1.000")
+    panel.ui.resultCaseTable.cellClicked(0, 0)
+    waitFor(panel)
+    shown = panel.evaluation.shown
+    test.assertIsNotNone(shown, panel.ui.statusLabel.text)
+    arrays = []
+    for node in (shown.truth, shown.prediction):
+        segmentId = node.GetSegmentation().GetNthSegmentID(0)
+        arrays.append(slicer.util.arrayFromSegmentBinaryLabelmap(node, segmentId, shown.exam.reference))
+    test.assertGreater(int(arrays[0].sum()), 20)
+    test.assertTrue(np.array_equal(*arrays))

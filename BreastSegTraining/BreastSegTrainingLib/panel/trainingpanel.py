@@ -1,4 +1,4 @@
-"""The panel: puts the three steps together, and lets one thing be done at a time."""
+"""The panel: puts the five steps together, and lets one thing be done at a time."""
 
 import logging
 from pathlib import Path
@@ -17,15 +17,21 @@ from .caserows import naturalKey
 from .casesstep import CasesStep
 from .commandwork import CommandWork, errorLine
 from .datasetstep import DatasetStep
+from .evaluationstep import EvaluationStep
 from .kept import Kept
 from .opentable import OpenTable
 from .progressbox import ProgressBox
 from .qualitystep import QualityStep
 from .scenebox import SceneBox
 from .tablefile import TableFile
+from .trainingstep import TrainingStep
 
 NOT_READ_SHOWN = 12
 SELECTION = 1  # tab of step 2
+TABS = (
+    "QTabBar::tab { padding: 4px 5px; border: 1px solid palette(mid); border-bottom: none; margin-right: 1px; }"
+    "QTabBar::tab:selected { background: palette(base); border-top: 3px solid palette(highlight); }"
+)
 EXAM_FILES = "*.nii *.nii.gz *.nrrd *.mha *.mhd *.dcm *.png *.tif *.tiff"
 MASK_FILES = "*.nii *.nii.gz *.nrrd *.mha *.mhd *.npy *.xml *.png *.tif *.tiff *.dcm"
 
@@ -63,11 +69,18 @@ class TrainingPanel:
         )
         self.quality = QualityStep(ui, self.opened, self.file, self.run, self.refresh, self.say)
         self.dataset = DatasetStep(ui, self.opened, self.file, self.run, self.refresh, self.say)
+        self.training = TrainingStep(ui, parent, session, self.run, self.refresh, self.say)
+        self.evaluation = EvaluationStep(
+            ui, parent, session, self.opened, self.training, self.run, self._startTurns, self.refresh, self.say
+        )
+        self.evaluation.followProgress(self.progress.show)
+        self.dataset.onExported = self.training.chooseDataset
         self.addBox = AddBox(parent, self.run, self._onCases, self.say)
         self.sceneBox = SceneBox(parent, self.opened, self._onSceneCase)
         self._makeAddMenu(parent)
+        ui.stepTabs.tabBar().setStyleSheet(TABS)  # so that five steps have room
         ui.stepTabs.connect("currentChanged(int)", self._onStep)
-        for button in (ui.checkButton, ui.applyButton, ui.exportButton):
+        for button in (*(ui.checkButton, ui.applyButton, ui.exportButton, ui.startTrainingButton, ui.evaluateButton),):
             button.setStyleSheet("font-weight: bold; padding: 5px;")
         self._ready = True
         self._onOpened()
@@ -99,6 +112,8 @@ class TrainingPanel:
         self.case.refresh(idle)
         self.quality.refresh()
         self.dataset.refresh()
+        self.training.refresh()
+        self.evaluation.refresh()
         self.kept.keepSoon()
 
     def run(self, arguments, onResult, onError=None):
@@ -135,6 +150,8 @@ class TrainingPanel:
     def setParameterNode(self, node):
         """Show what a parameter node keeps, and keep the user's choices in it from now on; None lets go of it."""
         self.kept.follow(node)
+        if node is not None:
+            self.evaluation.result.showPlot()  # its nodes went with the scene
         self.refresh()
 
     def reset(self):
@@ -145,6 +162,8 @@ class TrainingPanel:
         if self.case.loaded is not None:
             self.session.forgetExam(self.case.loaded.exam)
         self.case.forget()
+        self.training.queue.curves.reset()
+        self.evaluation.reset()
         viewlayout.leaveSingleView()
         if not self.work.running:
             self._setIdle(True)
@@ -155,6 +174,8 @@ class TrainingPanel:
         self._shutting = True
         self.work.close()
         self.runner.abandon()
+        self.training.close()
+        self.evaluation.close()
         self.cases.close()
         self.addBox.close()
         self.sceneBox.close()
@@ -224,6 +245,8 @@ class TrainingPanel:
         self.cases.setIdle(idle)
         self.quality.setIdle(idle)
         self.dataset.setIdle(idle)
+        self.training.setIdle(idle)
+        self.evaluation.setIdle(idle)
         self.case.refresh(idle)
 
     def _onFailed(self, event, onError):

@@ -14,6 +14,8 @@ from .checkpoints import read_checkpoint
 from .processor import use_onednn
 
 PLAIN_TRAINER = "nnUNetTrainer"
+OUR_TRAINERS = "nnUNetTrainerBreastSeg"  # the names of all our trainers begin so; they build what the plans name
+NEEDED = {"segmentation_models_pytorch": "segmentation-models-pytorch"}  # what some networks need: module and name
 LONGEST = 120  # characters of a trainer's name
 
 
@@ -144,7 +146,12 @@ def _build(model, trainer, plans, configuration, channels, heads):
     """Return an empty network, built as the trainer builds it."""
     if not isinstance(trainer, str) or not trainer.isidentifier() or not trainer.isascii() or len(trainer) > LONGEST:
         raise BadInput("The checkpoint names no trainer", model.name, "Install the model again")
+    from . import architectures
+
     try:
+        if architectures.is_ours(configuration.network_arch_class_name):
+            name, arguments = configuration.network_arch_class_name, configuration.network_arch_init_kwargs
+            return architectures.build(name, arguments, channels, heads)
         if builds_from_plans(trainer):
             # The same call as nnU-Net's trainer makes; its module takes seconds to import.
             from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
@@ -163,6 +170,13 @@ def _build(model, trainer, plans, configuration, channels, heads):
         kind = recursive_find_trainer_class_by_name(trainer)
         return kind.build_network_architecture(plans, configuration, channels, heads, enable_deep_supervision=False)
     except (RuntimeError, ImportError, KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
+        package = NEEDED.get(getattr(error, "name", None) or "")
+        if package:
+            raise BadInput(
+                f"The model's network needs the package {package}, which is not installed",
+                model.name,
+                f"Install it into the Python that runs models: pip install {package}",
+            ) from error
         raise BadInput(
             f"The network of the trainer {trainer} cannot be built: {type(error).__name__}: {_first_line(error)}",
             model.name,
@@ -189,10 +203,12 @@ def _fill(network, weights, name):
 
 @lru_cache(maxsize=32)
 def builds_from_plans(trainer):
-    """Return whether one of nnU-Net's own trainers builds its network as the plans say.
+    """Return whether one of nnU-Net's own trainers, or one of ours, builds its network as the plans say.
 
-    Told from the source of the trainers, because importing them takes seconds.
+    Told from the source of nnU-Net's trainers, because importing them takes seconds.
     """
+    if trainer.startswith(OUR_TRAINERS):
+        return True
     import nnunetv2
 
     classes = {}

@@ -1,0 +1,1 @@
+"""The child processes that know torch and nnU-Net: ``python -m BreastSegTrainingLib.process VERB …``."""
