@@ -26,7 +26,7 @@ from Benchmarks.measuring import row, time_command
 
 DATASET, CONFIGURATION = "Dataset903_TrainingBenchmark", "3d_fullres"
 SHAPE, SPACING = (24, 60, 100), (2.0, 2.0, 3.0)
-PATCH, FEATURES = [16, 32, 32], [8, 16]
+PATCH, FEATURES = [16, 32, 32], [8, 16, 32]
 CASES, EPOCHS = 6, 5
 BARE = {5: "nnUNetTrainer_5epochs", 1: "nnUNetTrainer_1epoch"}
 
@@ -128,7 +128,8 @@ def plan(variables):
         "    path.write_text(json.dumps(plans))\n"
         f"    preprocess([903], configurations=('{CONFIGURATION}',), num_processes=(2,))\n"
     )
-    time_command([sys.executable, "-c", code], environment(variables))
+    # The planner takes the number of augmenting processes for that of its threads: none is no number for it.
+    time_command([sys.executable, "-c", code], {**environment(variables), "nnUNet_n_proc_DA": "1"})
     raw, done = Path(variables["nnUNet_raw"], DATASET), Path(variables["nnUNet_preprocessed"], DATASET)
     (done / "splits_final.json").write_text((raw / "splits_final.json").read_text())
 

@@ -64,6 +64,18 @@ def test_bad_input_is_one_line_and_status_2(raw, tmp_path, started, capsys, more
     assert words in said[-1] and not (tmp_path / "w").exists()
 
 
+def test_encoder_weights_are_a_file_imagenet_or_none(raw, tmp_path, started):
+    (tmp_path / "weights.pth").write_bytes(b"")
+    for name, word, setting in (
+        ("a", "imagenet", "imagenet"),
+        ("b", "none", None),
+        ("c", str(tmp_path / "weights.pth"), str(tmp_path / "weights.pth")),
+    ):
+        assert _train(raw, tmp_path, "--name", name, "--encoder-weights", word) == 0
+        settings = launch.find(tmp_path, name).settings
+        assert settings["encoder_weights"] == setting
+
+
 def test_a_cluster_gets_what_was_asked_for(raw, tmp_path, started):
     more = "--executor slurm --partition gpu --hours 2.5 --memory 16 --cpus 4 --cluster-option account=lab --name far"
     assert _train(raw, tmp_path, *more.split()) == 0

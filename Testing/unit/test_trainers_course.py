@@ -8,6 +8,7 @@ import resource
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from BreastSegTrainingLib.trainers import CheckpointNotWritten, SettingsWrong, StopTraining, checkpoints
@@ -402,3 +403,18 @@ def test_losses_for_one_label_refuse_what_they_cannot_train(trainer_of, monkeypa
     monkeypatch.setattr(type(trainer.label_manager), "foreground_labels", property(lambda self: [1, 2]))
     with quiet(), pytest.raises(SettingsWrong, match="one label"):
         trainer.initialize()
+
+
+def test_a_network_of_two_stages_has_losses_that_are_numbers(tmp_path, monkeypatch):
+    make_preprocessed(tmp_path, architecture=plain_unet(2, features=(8, 16)))
+    trainer = make_trainer(tmp_path, settings={**SHORT, **FAST, "epochs": 1}, monkeypatch=monkeypatch)
+    train(trainer)
+    assert np.isfinite(curves_of(trainer)["train_losses"]).all()
+
+
+def test_without_mirroring_nnunets_predictor_is_told_none(tmp_path, monkeypatch):
+    make_preprocessed(tmp_path)
+    settings = {**SHORT, "augmentation": "none", "deep_supervision": False, "epochs": 1}
+    trainer = make_trainer(tmp_path, settings=settings, monkeypatch=monkeypatch)
+    train(trainer)
+    assert trainer.inference_allowed_mirroring_axes is None

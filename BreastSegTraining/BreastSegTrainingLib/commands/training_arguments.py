@@ -21,7 +21,9 @@ def add_choice(parser):
     parser.add_argument("--name", help="name of the training (default: that of the preset)")
     parser.add_argument("--folds", nargs="+", metavar="N", help="folds 0 1 …, or all (default: every fold)")
     parser.add_argument("--pretrained", metavar="MODEL", help="begin with the weights of a model (fine-tuning)")
-    parser.add_argument("--encoder-weights", metavar="FILE", help="pretrained weights of the encoder")
+    parser.add_argument(
+        "--encoder-weights", metavar="FILE", help="of the encoder: a file, imagenet (from the hub) or none"
+    )
 
 
 def add_changes(parser):
@@ -76,7 +78,6 @@ def wish_of(options):
         "iterations": options.iterations,
         "checkpoint_every": options.checkpoint_every,
         "seed": options.seed,
-        "encoder_weights": _file(options.encoder_weights),
     }
     plan = {"batch_size": options.batch, "patch_size": options.patch}
     return Wish(
@@ -88,7 +89,7 @@ def wish_of(options):
         name=options.name or "",
         folds=tuple(options.folds or ()),
         plan=_given(plan),
-        settings=_given(settings),
+        settings={**_given(settings), **_encoder_weights(options.encoder_weights)},
         pretrained=options.pretrained or "",
         values={
             "device": options.device or "auto",
@@ -129,13 +130,15 @@ def _check_numbers(options):
         raise BadInput("A patch has two or three sides", f"--patch {' '.join(map(str, options.patch))}")
 
 
-def _file(path):
-    """Return an absolute path of a file that is there; words such as ``hub`` stay as they are."""
-    if path is None or path == "hub":
-        return path
-    if not Path(path).is_file():
-        raise BadInput("There is no such file", f"--encoder-weights {path}")
-    return str(Path(path).resolve())
+def _encoder_weights(word):
+    """Return the setting that a file or a word means; none where nothing was said."""
+    if word is None:
+        return {}
+    if word in ("imagenet", "none"):
+        return {"encoder_weights": word if word == "imagenet" else None}
+    if not Path(word).is_file():
+        raise BadInput("There is no such file", f"--encoder-weights {word}", "Give a file, imagenet or none")
+    return {"encoder_weights": str(Path(word).resolve())}
 
 
 def _given(table):

@@ -15,6 +15,14 @@ def is_ours(configuration):
     return architectures.is_ours(configuration.network_arch_class_name)
 
 
+def has_coarse_outputs(configuration):
+    """Return whether a network can be supervised at coarser outputs as well.
+
+    Not ours; nor one of two stages, whose only output nnU-Net would give the weight 0 / 0.
+    """
+    return not is_ours(configuration) and len(configuration.network_arch_init_kwargs["strides"]) > 2
+
+
 def build(configuration, channels, heads, deep_supervision):
     """Return the network that the plans name, with random weights.
 

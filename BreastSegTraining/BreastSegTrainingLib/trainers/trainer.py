@@ -39,7 +39,7 @@ class nnUNetTrainerBreastSeg(nnUNetTrainer):  # noqa: N801 - nnU-Net finds train
         self.initial_lr, self.weight_decay = (settings["optimizer"][key] for key in ("lr", "weight_decay"))
         self.num_epochs, self.save_every = settings["epochs"], settings["checkpoint_every"]
         self.oversample_foreground_percent = settings["oversample"]
-        self.enable_deep_supervision = settings["deep_supervision"] and not networks.is_ours(
+        self.enable_deep_supervision = settings["deep_supervision"] and networks.has_coarse_outputs(
             self.configuration_manager
         )
         if "batch_dice" in settings["loss"]:
