@@ -266,6 +266,36 @@ def test_an_evaluation_is_not_compared_with_itself(step, tmp_path, told, asked):
     assert told == [] and "another one" in step_panel().ui.statusLabel.text
 
 
+def test_the_best_training_is_found_among_those_with_the_same_folds(step, panel, work, told):  # noqa: F811
+    training, queue = step.training, panel.training.queue
+    other = writeTraining(work, training.raw, name="other")
+    writeState(other, "0", state="done", stage="", epoch=1000, epochs=1000)
+    writeState(writeTraining(work, training.raw, name="unfinished"), "0", state="stopped", stage="", epoch=3)
+    writeState(writeTraining(work, "/another/dataset", name="stranger"), "0", state="done", stage="", epoch=1000)
+    for each, kept in ((training, True), (other, False)):
+        folder = each.output("0") / "validation"
+        folder.mkdir(parents=True)
+        (folder / "P001_1.nii.gz").write_bytes(b"")
+        if kept:
+            (folder / "P001_1.npz").write_bytes(b"")
+    queue.look(always=True)
+    step.refresh()
+    assert step._ui.bestButton.isEnabled() and step._ui.bestLabel.isHidden()
+    assert "other" in step._ui.bestButton.toolTip and "unfinished" not in step._ui.bestButton.toolTip
+    step._ui.bestButton.click()
+    options = parsed(told[0].arguments)
+    assert options.training == [str(training.folder), str(other.folder)] and options.folds == ["0"]
+    assert not options.pairs, "the chances of one are gone, so no pair can be averaged"
+    rows = [{"trainings": [NAME], "dice": 0.7, "cases": 8}, {"trainings": ["other"], "dice": 0.75, "cases": 8}]
+    best = {"trainings": ["other"], "dice": 0.75, "largest_component": True, "dice_cleaned": 0.8}
+    tell(step_panel(), told[0], {"event": "result", "candidates": rows, "best": best})
+    lines = step._ui.bestLabel.text.split("\n")
+    assert lines[:2] == ["Dice 0.750: other", f"Dice 0.700: {NAME}"] and "0.750 becomes 0.800" in lines[2]
+    step.chooseTraining("other")
+    step.refresh()
+    assert step._ui.bestLabel.isHidden(), "that was of the other training"
+
+
 def test_publishing_needs_a_licence_and_says_where_the_model_is(step, work, told, tmp_path):  # noqa: F811
     record = evaluationRecord()
     record["prediction"] = f"{step.training.model.name}/validation"

@@ -97,6 +97,7 @@ def prepare(recipe, exam, report=None, breast=False):
     notes += found.notes
     record = {
         **record_head(recipe, "dce", exam.geometry, geometry, undo, notes),
+        "spacing_known": exam.spacing_known,
         "channels": rows,
         "phases": figures,
         "intensity": steps,

@@ -9,6 +9,7 @@ from BreastSegLib.scene.texts import _
 from ..evaluation import groups
 from ..scene import showresult
 from . import ask, evaluatecommand
+from .bestbox import BestBox
 from .choicebox import ChoiceBox
 from .commandwork import makeCommand
 from .comparebox import CompareBox
@@ -63,6 +64,7 @@ class EvaluationStep:
         ui.publishButton.connect("clicked()", self.publish)
         self.result = ResultBox(ui, self.showCase)
         self.compareBox = CompareBox(ui, run, say)
+        self.bestBox = BestBox(ui, training.queue.runs, run, say)
         self.publishBox = PublishBox(ui, parent, run, say)
         self.publishBox.onPublished = training.fillModels
         self._ready = True
@@ -229,6 +231,7 @@ class EvaluationStep:
         ui.openEvaluationButton.setEnabled(self._idle)
         ui.compareButton.setEnabled(self._idle)
         training = settings.training
+        self.bestBox.refresh(training, self._idle)
         ui.publishButton.setEnabled(self._idle and training is not None and bool(settings.done))
         ui.publishButton.setToolTip(
             _("Put {name} into the model library of BreastSeg, or into a zip file").format(name=training.name)
