@@ -84,6 +84,7 @@ def test_trained_evaluated_looked_at_and_published(panel, raw, tmp_path, monkeyp
         queue.curves.chooseKind("")
         _evaluate(panel)
         _publish(panel, tmp_path)
+        _use(tmp_path)
     finally:
         stop(tmp_path / "work", immediately=True)  # nothing is left running when a check fails
         cleanSteps(panel)
@@ -111,7 +112,7 @@ def _publish(panel, tmp_path):  # noqa: F811
     ui.publishButton.click()
     box.ui.publishNameEdit.text = "small-model"
     box.ui.publishLicenceBox.setCurrentText("CC-BY-4.0")
-    box.ui.publishLibraryCheck.setChecked(False)
+    box.ui.publishLibraryCheck.setChecked(True)
     box.ui.publishZipCheck.setChecked(True)
     box.ui.publishZipEdit.setCurrentPath(str(tmp_path / "small.zip"))
     assert box.whatIsMissing == ""
@@ -119,3 +120,27 @@ def _publish(panel, tmp_path):  # noqa: F811
     finish(panel)
     assert panel.error is None, ui.statusLabel.text
     assert (tmp_path / "small.zip").is_file() and "small.zip" in ui.publishedLabel.text
+
+
+def _use(tmp_path):
+    """Segment an exam that the training has not seen with the published model, as a script of BreastSeg does."""
+    import SimpleITK as sitk
+    from BreastSeg import BreastSegLogic
+
+    random, paths = np.random.default_rng(77), []
+    for place in range(3):
+        array = random.normal(100, 5, (14, 40, 44)).astype(np.float32)
+        array[4:10, 12:24, 14:28] += 40 * place
+        image = sitk.GetImageFromArray(array)
+        image.SetSpacing((1.2, 1.2, 1.5))
+        paths.append(str(tmp_path / f"unseen_{place}.nii.gz"))
+        sitk.WriteImage(image, paths[-1])
+    logic = BreastSegLogic()
+    try:
+        node = logic.segment(paths, model="small-model", device="cpu")
+        record = logic.result.record
+        assert record["model"]["name"] == "small-model" and record["model"]["folds"] == ["0"]
+        assert record["recipe"]["name"] == RECIPE and [row["role"] for row in record["phases"]] == ["pre", "post", "post"]
+        assert node.GetAttribute("BreastSeg.model.hash") == record["model"]["hash"]
+    finally:
+        logic.close()
