@@ -87,7 +87,7 @@ def make_dataset(folder, count):
     for sub in ("imagesTr", "labelsTr"):
         (raw / sub).mkdir(parents=True)
     for seed, name in enumerate(names):
-        sample = make_dce_exam(seed, shape=SHAPE, spacing=SPACING, posts=2)
+        sample = make_dce_exam(seed, shape=SHAPE, spacing=SPACING, posts=2, radius_mm=(4.0, 5.0))
         prepared = prepare(recipe, sample.exam)
         mask = prepare_mask(prepared.record, sample.truth)
         for index, channel in enumerate(prepared.channels):
