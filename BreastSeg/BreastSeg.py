@@ -184,10 +184,10 @@ class BreastSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     @vtk.calldata_type(vtk.VTK_OBJECT)
     def onNodeAddedOrRemoved(self, caller, event, node):
-        """A volume or the plot of the exam may be gone, or another volume may be chosen."""
+        """A volume, a segmentation or the plot of the exam may be gone, or another one may be there."""
         if slicer.mrmlScene.IsClosing() or slicer.mrmlScene.IsImporting():
             return
-        if any(node.IsA(f"vtkMRML{kind}Node") for kind in ("Volume", "Sequence", "PlotChart")):
+        if any(node.IsA(f"vtkMRML{kind}Node") for kind in ("Volume", "Sequence", "PlotChart", "Segmentation")):
             self.panel.refresh()
 
     def takeExam(self, exam):
@@ -360,6 +360,34 @@ class BreastSegLogic(ScriptedLoadableModuleLogic):
         turns = self.session.segmentExam(loaded, onProgress or _ignore, model=found, **options)
         self.result = self.wait(turns)
         return self.result.node
+
+    def measure(self, exam, result, onProgress=None, **options):
+        """Measure a segmentation on a loaded exam as it is now drawn, and wait for it; the window stays alive.
+
+        Parameters
+        ----------
+        exam : BreastSegLib.scene.sceneexam.SceneExam or SceneMammograms
+        result : BreastSegLib.scene.sceneexam.SceneResult or vtkMRMLSegmentationNode
+            What a run has left, as the user has edited it; or any segmentation on the exam.
+        onProgress : callable, optional
+        **options
+            See `BreastSegLib.scene.measureflow.measureResult`.
+
+        Returns
+        -------
+        BreastSegLib.scene.sceneexam.SceneResult
+            Its ``measures`` are new; ``logic.result`` has it too.
+
+        Raises
+        ------
+        BreastSegLib.errors.BreastSegError
+        """
+        from BreastSegLib.scene.sceneexam import SceneResult
+
+        if not isinstance(result, SceneResult):
+            result = SceneResult(result, (), (), {}, {})
+        self.result = self.wait(self.session.measureResult(exam, onProgress or _ignore, result=result, **options))
+        return self.result
 
     def wait(self, turns):
         """Run a generator of short turns to its end while the window stays alive, and return what it returns."""

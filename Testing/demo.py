@@ -109,9 +109,6 @@ def save(result, sample, panel, output, screenshots):
     """Save segmentation, run record, report and screenshots, and print how good the result is."""
     import slicer
     from BreastSegLib.files import write_json
-    from BreastSegLib.reports.page import report_page
-    from BreastSegLib.reports.pictures import AXES, key_image
-    from BreastSegLib.volume import Volume
 
     reference = panel.examStep.exam.reference
     segment_ids = [
@@ -129,19 +126,8 @@ def save(result, sample, panel, output, screenshots):
     screenshots.sliceViewScreenshot("Red", str(output / "3-slice-view.png"))
     screenshots.threeDScreenshot(str(output / "4-3d-view.png"))
     screenshots.panelScreenshot(slicer.util.getModuleWidget("BreastSeg"), str(output / "5-panel.png"))
-    display = reference.GetDisplayNode()
-    window = (display.GetWindow(), display.GetLevel())
-    centre = result.lesions[0]["centroid_lps"] if result.lesions else None
-    volume, found = sample.exam.volumes[sample.exam.reference], Volume(mask, sample.truth.geometry)
-    pictures = [
-        (f"{name}, first post-contrast phase", key_image(volume, found, axis, window, centre))
-        for axis, name in enumerate(AXES)
-    ]
-    pictures.append(("3D view", (output / "4-3d-view.png").read_bytes()))
     write_json(output / "run.json", result.record)
-    (output / "report.html").write_text(
-        report_page(result.record, result.lesions, result.notes, pictures), encoding="utf-8"
-    )
+    write_reports(output, mask, result)
     say("")
     for number, lesion in enumerate(result.lesions, 1):
         say("Lesion {}: {} breast, {:.2f} cm³", number, lesion["side"] or "unknown", lesion["volume_mm3"] / 1000)
@@ -149,7 +135,32 @@ def save(result, sample, panel, output, screenshots):
         say("Truth:    {} breast, {:.2f} cm³", mass.side, mass.volume_mm3 / 1000)
     say("Dice against the truth: {:.3f} (synthetic exam, demo model: for trying out only)", dice)
     say("Time: {}", ", ".join(f"{stage.lower()} {seconds:.1f} s" for stage, seconds in result.timings.items()))
-    say("Look at {}/report.html and the pictures beside it.", output)
+    say("Look at {}/report.html, report.pdf and the pictures beside them.", output)
+
+
+def write_reports(output, mask, result):
+    """Write the measures, and the report as a page and as PDF with the 3D view of the application."""
+    from BreastSegLib.files import write_json
+    from BreastSegLib.inference.client import WorkerClient
+
+    write_json(output / "measures.json", result.measures)
+    np.save(output / "mask.npy", mask)
+    request = {
+        "source": {"folder": str(output / "exam")},
+        "mask": str(output / "mask.npy"),
+        "measures": result.measures,
+        "record": result.record,
+        "model": result.record["model"]["name"],
+        "outputs": {"html": str(output / "report.html"), "pdf": str(output / "report.pdf")},
+        "pictures": [["Segmentation in the application's 3D view", str(output / "4-3d-view.png")]],
+    }
+    client = WorkerClient()
+    try:
+        client.start()
+        client.wait(client.send("export", **request))
+    finally:
+        client.close()
+    (output / "mask.npy").unlink()
 
 
 def say(text, *values):

@@ -93,7 +93,7 @@ def test_a_killed_batch_goes_on_and_gives_what_single_runs_give(exams, tmp_path)
     assert events[0]["finished"] == 1 and "did not end by itself" in events[0]["notes"][0]
     assert "case_0001" not in {event.get("case") for event in events[1:]}
     assert times(output, "case_0001") == first
-    expected = {"batch.json", "summary.csv"}
+    expected = {"batch.json", "summary.csv", "measures.csv"}
     expected |= {f"case_000{n}{kind}" for n in (1, 2, 3) for kind in (".nii.gz", ".raw.nii.gz", ".run.json")}
     assert {path.name for path in output.iterdir()} == expected
     for path in output.iterdir():

@@ -303,6 +303,7 @@ def test_a_batch_on_the_cluster_gives_what_it_gives_here(cluster, exams, tmp_pat
     for name in ("case_0001", "case_0002"):
         masks = [sitk.GetArrayFromImage(sitk.ReadImage(str(folder / f"{name}.nii.gz"))) for folder in (output, here)]
         assert masks[0].any() and np.array_equal(*masks)
+    assert (output / "measures.csv").read_bytes() == (here / "measures.csv").read_bytes()
     again = batch(cluster, exams, output)  # here: all is done already
     assert "2 cases, 2 of them finished already" in again.stdout
     assert again.returncode == 0

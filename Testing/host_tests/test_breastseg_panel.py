@@ -45,7 +45,7 @@ def test_first_sight(panel, artefacts):  # noqa: F811
     assert status(panel) == "Choose an exam folder first."
     assert not panel.ui.segmentButton.isEnabled() and panel.ui.segmentButton.toolTip == "Choose an exam folder first."
     assert not panel.ui.loadButton.isEnabled()
-    assert not panel.ui.progressFrame.isVisible() and not panel.ui.lesionTable.isVisible()
+    assert not panel.ui.progressFrame.isVisible() and panel.resultsBox.result is None
     assert "Research use only" in panel.ui.researchLabel.text
     assert "Licence: Apache-2.0" in panel.ui.modelCardLabel.text
     screenshots.layoutScreenshot(artefacts / "breastseg-1-first-sight.png")
@@ -141,7 +141,7 @@ def test_whole_run(panel, dicom_sample, artefacts):  # noqa: F811
     assert node.GetAttribute("BreastSeg.id") == panel.result.record["id"]
     assert node.GetAttribute("BreastSeg.model.name") == "tiny" and node.GetAttribute("BreastSeg.recipe.hash")
     assert str(dicom_sample) not in "".join(node.GetAttribute(name) for name in node.GetAttributeNames())
-    assert panel.ui.lesionTable.rowCount == len(panel.result.lesions)
+    assert panel.resultsBox.ui.lesionTable.rowCount == len(panel.result.lesions)
     segments = node.GetSegmentation().GetNumberOfSegments()
     assert segments == len(panel.result.lesions)
     assert node.GetNodeReferenceID(node.GetReferenceImageGeometryReferenceRole()) == exam.reference.GetID()

@@ -135,7 +135,7 @@ def test_each_mask_lies_over_its_own_view(scene, layout, tmp_path):  # noqa: F81
     assert len(result.nodes) == 3 and result.node is result.nodes[0]
     for place, node in enumerate(result.nodes):
         image = exam.nodes[place]
-        assert node.GetName() == f"{image.GetName()} segmentation"
+        assert node.GetName() == f"{image.GetName()} segmentation 1 (mine)"
         assert node.GetNodeReferenceID(node.GetReferenceImageGeometryReferenceRole()) == image.GetID()
         ids = node.GetSegmentation().GetSegmentIDs()
         total = np.zeros_like(masks[place])
@@ -264,9 +264,9 @@ def test_the_mask_before_the_clean_up_of_a_dce_exam(scene, layout, tmp_path):  #
     raw[1, 1, 1:3] = 1
     result = drain(run(AnsweringClient(dceAnswer(mask, raw)), exam, tmp_path, modelOf("phase-aware-0000-0002"))[0])
     names = {node.GetName(): node for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode")}
-    assert set(names) == {"Exam 1 segmentation", "Exam 1 segmentation before clean-up"}
-    before = names["Exam 1 segmentation before clean-up"]
-    assert result.nodes == (names["Exam 1 segmentation"],) and not before.GetDisplayNode().GetVisibility()
+    assert set(names) == {"Exam 1 segmentation 1 (mine)", "Exam 1 segmentation 1 (mine) before clean-up"}
+    before = names["Exam 1 segmentation 1 (mine) before clean-up"]
+    assert result.nodes == (names["Exam 1 segmentation 1 (mine)"],) and not before.GetDisplayNode().GetVisibility()
     (one,) = before.GetSegmentation().GetSegmentIDs()
     np.testing.assert_array_equal(slicer.util.arrayFromSegmentBinaryLabelmap(before, one, exam.reference), raw)
     drain(run(AnsweringClient(dceAnswer(mask, mask)), exam, tmp_path, modelOf("phase-aware-0000-0002"))[0])
@@ -303,36 +303,6 @@ def dceAnswer(mask, raw):
         yield {"event": "result", "kind": "dce", **paths, "geometry": grid.to_json(), "components": rows}
 
     return answer
-
-
-def test_an_unknown_pixel_size_gives_pixels(scene, layout, ui, tmp_path):  # noqa: F811
-    from BreastSegLib.panel.segmentstep import SegmentStep
-
-    exam = addExam(tmp_path / "exam", [view(spacing=None)])
-    result = drain(run(AnsweringClient(answering({0: blob((40, 70, 20, 80))})), exam, tmp_path)[0])
-    assert result.lesions[0]["area_mm2"] is None
-    SegmentStep(ui, lambda: None, lambda: None).showResult(result)
-    assert ui.lesionTable.item(0, 2).text() == "1800 pixels"
-
-
-def test_lesions_are_listed_with_image_and_area_and_shown_by_a_click(scene, layout, ui, tmp_path):  # noqa: F811
-    from BreastSegLib.panel.segmentstep import SegmentStep
-    from BreastSegLib.scene import shownviews
-
-    exam = addExam(tmp_path / "exam", [view(), view("R")])
-    masks = {0: blob((40, 70, 20, 80)), 1: blob((5, 25, 5, 35))}
-    result = drain(run(AnsweringClient(answering(masks)), exam, tmp_path)[0])
-    step = SegmentStep(ui, lambda: None, lambda: None)
-    step.showResult(result)
-    table = ui.lesionTable
-    assert [table.horizontalHeaderItem(column).text() for column in range(3)] == ["Lesion", "Image", "Area"]
-    texts = [[table.item(row, column).text() for column in range(3)] for row in range(2)]
-    assert texts == [["1", "Left CC", "72 mm²"], ["2", "Right CC", "24 mm²"]]
-    assert shownviews.placeShown(exam.nodes) == 0
-    table.selectRow(1)
-    assert shownviews.placeShown(exam.nodes) == 1
-    step.showResult(None)
-    assert table.rowCount == 0
 
 
 def test_no_lesion_leaves_empty_nodes_and_a_sentence(scene, layout, tmp_path):  # noqa: F811

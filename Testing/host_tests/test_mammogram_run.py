@@ -69,7 +69,7 @@ def test_a_mass_is_segmented_inside_a_drawn_box(panel, mammograms, layout, artef
     assert panel.result is not None, status(panel)
     (node,) = panel.result.nodes
     image = exam.nodes[place]
-    assert node.GetName() == f"{image.GetName()} segmentation"
+    assert node.GetName() == f"{image.GetName()} segmentation 1 ({panel.result.record['model']['name']})"
     assert node.GetNodeReferenceID(node.GetReferenceImageGeometryReferenceRole()) == image.GetID()
     x0, y0, x1, y1 = told["box"]
     count = 0
@@ -80,7 +80,7 @@ def test_a_mass_is_segmented_inside_a_drawn_box(panel, mammograms, layout, artef
         assert not mask.any(), "nothing outside the box"
     assert count == sum(row["voxels"] for row in panel.result.lesions)
     assert all(row["side"] == "left" and row["area_mm2"] > 0 for row in panel.result.lesions)
-    assert panel.ui.lesionTable.rowCount == len(panel.result.lesions)
+    assert panel.resultsBox.ui.lesionTable.rowCount == len(panel.result.lesions)
     assert node.GetAttribute("BreastSeg.recipe.name") == "mass-region-224"
     screenshots.layoutScreenshot(artefacts / "breastseg-region-result.png")
 

@@ -160,7 +160,7 @@ def test_images_that_were_not_looked_at_are_named(panel, mammograms, layout):  #
     result = segment(panel)
     other = exam.views[1].title
     assert any(other in note for note in result.notes), result.notes
-    assert other in panel.ui.resultNotesLabel.text
+    assert other in panel.resultsBox.ui.warningsLabel.text
 
 
 # --- bad moments
@@ -179,7 +179,8 @@ def test_a_click_on_a_lesion_during_a_preview_leaves_no_half_of_it(panel, scene,
     panel.ui.previewCaseBox.setCurrentIndex(1 - places[0])
     panel.ui.previewCaseBox.activated(1 - places[0])
     turn()
-    panel.ui.lesionTable.selectRow(0)
+    panel.resultsBox.ui.lesionTable.clearSelection()
+    panel.resultsBox.ui.lesionTable.selectRow(0)
     turn()
     from BreastSegLib.scene import previewlayout
 

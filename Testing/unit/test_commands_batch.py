@@ -111,7 +111,7 @@ def test_options_reach_the_worker_and_the_files(capsys, worker, table, tmp_path)
         "device": "cpu", "folds": ["all"], "tta": True, "cleanup": False, "shortcuts": False,
         "probabilities": True, "disagreement": False, "entropy": False,
     }  # fmt: skip
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"batch.json", "summary.csv"} | {
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"batch.json", "summary.csv", "measures.csv"} | {
         f"{case}{kind}" for case in ("one", "two") for kind in (".nrrd", ".probabilities.nrrd", ".run.json")
     }
 

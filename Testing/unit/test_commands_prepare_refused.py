@@ -175,7 +175,7 @@ def test_wrong_arguments_for_a_dce_exam_are_refused(capsys, dce, tmp_path, argum
         (("--recipe", "mass-region-224", "--view", "LMLO", "--region-box", "9", "2", "19", "40"), "no view LMLO"),
         (("--recipe", "ffdm-512", "--view", "LCC", "--region-box", "9", "2", "19", "40"), "whole mammograms"),
         (("--recipe", "ffdm-512", "--mask", "{folder}/LCC.png"), "--view"),
-        (("--recipe", "ffdm-512", "--view", "LCC", "--mask", "{folder}/exam/1.dcm"), "kind of mask file"),
+        (("--recipe", "ffdm-512", "--view", "LCC", "--mask", "{folder}/exam/1.dcm"), "not a segmentation"),
         (("--recipe", "single-phase-0002"), "DCE-MRI"),
         (("--recipe", "ffdm-512", "--motion", "rigid"), "motion correction"),
     ],

@@ -27,8 +27,8 @@ def add_arguments(verbs):
         "batch",
         help="segment many exams",
         description="Segment many exams with one model. Of each the mask, the run record and what else is asked for "
-        "are written, called by the case; summary.csv tells how each went. The same command again does only what is "
-        "missing or failed. One failed case does not stop the rest.",
+        "are written, called by the case; summary.csv tells how each went, and measures.csv has one row for each "
+        "lesion. The same command again does only what is missing or failed. One failed case does not stop the rest.",
     )
     parser.add_argument("--model", required=True, help="a model's or ensemble's name (see 'models list') or folder")
     exams = parser.add_mutually_exclusive_group(required=True)

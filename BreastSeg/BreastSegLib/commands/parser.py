@@ -3,11 +3,11 @@
 import argparse
 
 from .. import __version__
-from . import batch, models, phases, prepare, recipes, restore, sample, segment
+from . import batch, convert, measure, models, pacs, phases, prepare, recipes, report, restore, sample, segment, watch
 from .exam_arguments import how_to_answer
 from .outcome import exit_code_of
 
-VERBS = (phases, prepare, restore, segment, batch, recipes, sample, models)
+VERBS = (phases, prepare, restore, segment, measure, batch, recipes, sample, models, convert, report, pacs, watch)
 
 
 def build_parser():

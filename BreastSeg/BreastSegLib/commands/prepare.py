@@ -10,7 +10,7 @@ from .. import __version__
 from ..errors import BadInput
 from ..exam.dce import DceExam
 from ..exam.decisions import check_decisions
-from ..exam.mask_files import read_reference_mask
+from ..exam.mask_files import read_reference_mask, source_files
 from ..exam.reading import plain
 from ..exam.source import read
 from ..files import write_json
@@ -91,9 +91,9 @@ def labels_and_regions(options, recipe, exam):
     if options.mask is None:
         return mask, regions
     if isinstance(exam, DceExam):
-        return read_reference_mask(options.mask, exam.geometry, False), regions
+        return read_reference_mask(options.mask, exam.geometry, False, source_files(exam)), regions
     index = view_of(exam, options.view, "--mask")
-    mask = read_reference_mask(options.mask, exam.images[index].geometry, True)
+    mask = read_reference_mask(options.mask, exam.images[index].geometry, True, source_files(exam, index))
     if recipe.needs_region and not any_region(options):
         regions = regions_of_mask(mask.array, exam.views[index].name)
     return mask, regions

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ..errors import BadInput
 from ..exam.dce import DceExam
-from ..exam.mask_files import read_reference_mask
+from ..exam.mask_files import read_reference_mask, source_files
 from ..recipe import regions_of_mask
 
 
@@ -80,7 +80,7 @@ def regions_in(options, exam):
     regions = asked_regions(options)
     if options.region_mask:
         index = view_of(exam, options.view, "--region-mask")
-        mask = read_reference_mask(options.region_mask, exam.images[index].geometry, True)
+        mask = read_reference_mask(options.region_mask, exam.images[index].geometry, True, source_files(exam, index))
         found = regions_of_mask(mask.array, exam.views[index].name)
         regions += [{"box": list(region.box), "view": region.view} for region in found]
     return regions

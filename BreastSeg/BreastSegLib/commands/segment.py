@@ -13,6 +13,7 @@ from ..pipeline import segment
 from ..pipeline.outputs import Outputs, write_result
 from ..recipe import load_recipe
 from .exam_arguments import add_exam, check_motion, exam_source
+from .measure_arguments import add_settings, settings_of
 from .progress import ProgressLine
 from .region_arguments import add_regions, any_region, asked_regions, regions_in
 from .segment_report import lines_of
@@ -35,11 +36,17 @@ def add_arguments(verbs):
     )
     parser.add_argument("--model", required=True, help="a model's or ensemble's name (see 'models list') or folder")
     add_exam(parser)
-    parser.add_argument("--output", required=True, metavar="FILE", help="mask: .nii.gz, .nrrd, .seg.nrrd or .mha")
+    parser.add_argument(
+        "--output", required=True, metavar="FILE", help="mask: .nii.gz, .nrrd, .seg.nrrd, .mha or .dcm"
+    )
     add_regions(parser, "view that the regions lie in, such as LCC; not needed where there is one")
     add_run_options(parser)
     for kind, meaning in MAP_HELP.items():
         parser.add_argument(f"--{kind}", metavar="FILE", help=f"also write {meaning}")
+    parser.add_argument(
+        "--measures", metavar="FILE", help="also write what the lesions measure: .json, .csv, or .dcm (DICOM SR)"
+    )
+    add_settings(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     parser.set_defaults(function=run)
 
@@ -76,13 +83,16 @@ def _device(text):
 def run(options):
     """Segment and write; everything is checked before the run starts."""
     maps = {kind: Path(getattr(options, kind)) for kind in MAP_HELP if getattr(options, kind)}
-    Outputs(Path(options.output), maps, False, options.overwrite)  # the endings, before anything is looked for
+    measures = Path(options.measures) if options.measures else None
+    settings = settings_of(options)
+    Outputs(Path(options.output), maps, False, options.overwrite, measures)  # the endings, before anything is done
     model = find_model(options.model, verify=False)  # the worker compares the checksums
     recipe = load_recipe(model.recipe_source)
     raw = bool(recipe.cleanup) and not options.no_cleanup
-    outputs = Outputs(Path(options.output), maps, raw, options.overwrite)
+    outputs = Outputs(Path(options.output), maps, raw, options.overwrite, measures)
     source = exam_source(options)
     regions = wanted_regions(options, source)
+    scan = dicom_scan(source) if outputs.needs_dicom else None
     outputs.check(expected_views(options, source, recipe, regions))
     progress = ProgressLine()
     try:
@@ -96,14 +106,32 @@ def run(options):
             on_event=progress,
             regions=regions,
             shortcuts=not options.exact,
+            settings=settings,
             **dict.fromkeys(maps, True),
         )
     finally:
         progress.close()
-    paths = write_result(outputs, result, model)
+    paths = write_result(outputs, result, model, scan=scan) or [outputs.record]
     for line in lines_of(result):
         sys.stdout.write(line + "\n")
-    sys.stdout.write(f"Written: {', '.join(map(str, paths))}. For research use only.\n")
+    written = [*paths, *(path for path in outputs.others if path.is_file())]
+    sys.stdout.write(f"Written: {', '.join(map(str, written))}. For research use only.\n")
+
+
+def dicom_scan(source):
+    """Return the headers of an exam after checking that DICOM objects can refer to its files.
+
+    Raises
+    ------
+    BadInput
+        If it does not come from DICOM files.
+    """
+    from ..reports.dicom.sources import sources_of
+
+    scan = describe(source)
+    for view in range(len(scan.views)) if hasattr(scan, "views") else (None,):
+        sources_of(scan, view)
+    return scan
 
 
 def wanted_regions(options, source):

@@ -30,6 +30,9 @@ class Phase:
         Seconds since the injection of the contrast agent, where the files tell when it began.
     contradictions : tuple of str
         Tags that say otherwise than those that decided.
+    frames : tuple of (int, int)
+        Where enhanced files hold the slices: for each slice the index of its file in `files` and of its frame, from 0.
+        Empty where every file is one slice.
 
     Raises
     ------
@@ -45,6 +48,7 @@ class Phase:
     resolution_s: float | None = None
     since_injection_s: float | None = None
     contradictions: tuple = ()
+    frames: tuple = field(default=(), repr=False)
 
     def __post_init__(self):
         if self.role not in ROLES:

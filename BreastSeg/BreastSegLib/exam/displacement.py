@@ -45,22 +45,43 @@ def displacement(reference, other, body, progress=None):
     float
         mm; NaN where fewer than four blocks have structure in all directions.
     """
-    if not body.any():
-        return float("nan")
-    spacing = np.array(reference.geometry.spacing[::-1])
-    shape = np.array(body.shape)
-    block = np.minimum(np.maximum(np.round(BLOCK_MM / spacing).astype(int), 3), shape)
-    margin = np.maximum(np.round(SEARCH_MM / spacing).astype(int), 1)
-    fixed, moving = (_edges(v, body) for v in (reference, other))
-    moving = np.pad(moving, [(0, 0), *((m, m) for m in margin)])
-    lengths = []
-    for corner in _blocks(fixed, body, block):
-        if progress is not None:
-            progress()
-        inner = (slice(None), *(slice(c, c + b) for c, b in zip(corner, block)))
-        outer = (slice(None), *(slice(c, c + b + 2 * m) for c, b, m in zip(corner, block, margin)))
-        lengths.append(np.linalg.norm(_match(fixed[inner], moving[outer], margin) * spacing))
-    return float(np.median(lengths)) if len(lengths) >= 4 else float("nan")
+    return Fixed(reference, body).displacement(other, progress)
+
+
+class Fixed:
+    """A volume against which several others are measured: its blocks are looked for once (see `displacement`).
+
+    Parameters
+    ----------
+    reference, body
+        As for `displacement`.
+    most : int
+        Blocks that are looked at.
+    """
+
+    def __init__(self, reference, body, most=MOST_BLOCKS):
+        self._body = body
+        self._spacing = np.array(reference.geometry.spacing[::-1])
+        shape = np.array(body.shape)
+        self._block = np.minimum(np.maximum(np.round(BLOCK_MM / self._spacing).astype(int), 3), shape)
+        self._edges = _edges(reference, body) if body.any() else None
+        self._corners = _blocks(self._edges, body, self._block)[:most] if body.any() else ()
+
+    def displacement(self, other, progress=None):
+        """Return by how much `other` is displaced, mm; see the function of this name."""
+        if len(self._corners) < 4:
+            return float("nan")
+        margin = np.maximum(np.round(SEARCH_MM / self._spacing).astype(int), 1)
+        moving = np.pad(_edges(other, self._body), [(0, 0), *((m, m) for m in margin)])
+        lengths = []
+        for corner in self._corners:
+            if progress is not None:
+                progress()
+            inner = (slice(None), *(slice(c, c + b) for c, b in zip(corner, self._block)))
+            outer = (slice(None), *(slice(c, c + b + 2 * m) for c, b, m in zip(corner, self._block, margin)))
+            shift = _match(self._edges[inner], moving[outer], margin)
+            lengths.append(np.linalg.norm(shift * self._spacing))
+        return float(np.median(lengths))
 
 
 def _edges(volume, body):
@@ -81,22 +102,31 @@ def _blocks(edges, body, block):
         np.unique(np.linspace(0, n - b, max(1, int((n - b) / b * 1.5) + 1)).astype(int))
         for n, b in zip(body.shape, block)
     ]
-    found = []
-    for corner in np.stack(np.meshgrid(*starts, indexing="ij"), -1).reshape(-1, 3):
-        place = tuple(slice(c, c + b) for c, b in zip(corner, block))
-        if body[place].mean() < 0.4:
-            continue
-        zz, yy, xx, zy, zx, yx = edges[(slice(None), *place)].reshape(6, -1).mean(axis=1) / [
-            1,
-            1,
-            1,
-            *[np.sqrt(2)] * 3,
-        ]
-        values = np.linalg.eigvalsh([[zz, zy, zx], [zy, yy, yx], [zx, yx, xx]])
-        # A block with one straight edge can be matched anywhere along it.
-        if values[0] > 0.15 * values[-1]:
-            found.append((-values[0], tuple(int(c) for c in corner)))
-    return [corner for _, corner in sorted(found)[:MOST_BLOCKS]]
+    corners = np.stack(np.meshgrid(*starts, indexing="ij"), -1).reshape(-1, 3)
+    corners = corners[_means(body, corners, block) >= 0.4]
+    if not len(corners):
+        return []
+    zz, yy, xx, zy, zx, yx = (_means(part, corners, block) for part in edges)
+    zy, zx, yx = (part / np.sqrt(2) for part in (zy, zx, yx))
+    tensors = np.array([[zz, zy, zx], [zy, yy, yx], [zx, yx, xx]]).transpose(2, 0, 1)
+    values = np.linalg.eigvalsh(tensors)
+    # A block with one straight edge can be matched anywhere along it.
+    clear = values[:, 0] > 0.15 * values[:, -1]
+    found = zip(-values[clear, 0], corners[clear].tolist())
+    return [tuple(corner) for _, corner in sorted(found)[:MOST_BLOCKS]]
+
+
+def _means(array, corners, block):
+    """Return the mean of an array over each block that begins at a corner, from sums up to every voxel."""
+    sums = np.zeros(np.array(array.shape) + 1)
+    sums[1:, 1:, 1:] = array
+    for axis in range(3):
+        np.cumsum(sums, axis=axis, out=sums)
+    total = np.zeros(len(corners))
+    for high in np.ndindex(2, 2, 2):
+        place = corners + np.array(high) * block
+        total += (-1) ** (3 - sum(high)) * sums[tuple(place.T)]
+    return total / np.prod(block)
 
 
 def _match(template, search, margin):

@@ -7,18 +7,37 @@ import numpy as np
 from ..errors import BadInput
 from ..volume import Geometry, Volume, geometry_of
 from .dicom.pixels import plain_path
+from .dicom.segfile import is_segmentation, read_seg
 from .images.nifti import check_whole
+from .lattice import place
 from .mammograms.opening import kind_of
 from .mammograms.pictures import read_picture
 
 IMAGES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mhd")
+DICOM, SLICER = ".dcm", ".seg.nrrd"
+GIVE_OWN = "Give the mask that was drawn on this exam, or resample it to the exam's first post-contrast phase"
 PICTURES = (".png", ".tif", ".tiff")
 WHITE = (255, 65535)  # what programs write for "yes" in 8 and 16 bits
 LARGEST_LABEL = 255
 ROUNDING = 1e-3  # of probabilities
 
 
-def read_reference_mask(path, geometry, flat):
+def source_files(exam, view=0):
+    """Return the DICOM files that a mask of an exam was drawn on, as `read_reference_mask` takes them.
+
+    Parameters
+    ----------
+    exam : DceExam, MammographyExam, or the scan of one
+    view : int
+        Index of the mammogram.
+    """
+    if hasattr(exam, "views"):
+        return (exam.views[view].file,) if exam.views[view].file else ()
+    reference = next((phase for phase in exam.phases if phase.role == "post"), exam.phases[0])
+    return tuple(reference.files)
+
+
+def read_reference_mask(path, geometry, flat, exam_files=()):
     """Return a mask drawn on an exam, as labels.
 
     A mask whose only value besides 0 is 255 (65535) is one of 0 and 1 (M2).
@@ -26,11 +45,13 @@ def read_reference_mask(path, geometry, flat):
     Parameters
     ----------
     path : str or Path
-        .nii, .nii.gz, .nrrd, .mha, .mhd or .npy; for mammograms also .png and .tif.
+        .nii, .nii.gz, .nrrd, .mha, .mhd, .npy or .dcm (DICOM segmentation); for mammograms also .png and .tif.
     geometry : Geometry
         The exam's own grid.
     flat : bool
         Whether the exam is a mammogram: its mask needs the same number of pixels only, and may have two axes.
+    exam_files : sequence of str
+        Files of the exam (`source_files`); a DICOM segmentation of another exam is refused.
 
     Returns
     -------
@@ -42,13 +63,20 @@ def read_reference_mask(path, geometry, flat):
     BadInput
         If it cannot be read, holds no labels, or lies on another grid.
     """
+    if is_dicom_mask(path):
+        labels, _ = read_seg(path, geometry, exam_files)
+        return Volume(_labels(labels.array, path, whiten=False), geometry)
     array, own = read_mask_file(path, flat)
+    if own is not None and not flat and str(path).lower().endswith(SLICER) and not own.same_grid(geometry):
+        # Slicer cuts the segmentations that it saves to where they are not empty.
+        placed = place(Volume(_labels(array, path), own), geometry, "mask", path, GIVE_OWN)
+        return Volume(placed.array, geometry)
     _check_shape(array, geometry, path, flat)
     if not flat and own is not None and not own.same_grid(geometry):
         raise BadInput(
             f"The mask does not lie on the exam's grid: corners are up to {own.difference(geometry):.3g} mm apart",
             path,
-            "Give the mask that was drawn on this exam, or resample it to the exam's first post-contrast phase",
+            GIVE_OWN,
         )
     return Volume(_labels(array, path), geometry)
 
@@ -110,8 +138,20 @@ def read_mask_file(path, flat=False):
         return read_picture(path, kind_of(path, path), path)[None], None
     if name.endswith(IMAGES):
         return _medical_image(path, flat)
-    known = ", ".join((*IMAGES, ".npy", *(PICTURES if flat else ())))
+    if is_dicom_mask(path):
+        labels, _ = read_seg(path)
+        return _cube(labels.array, path, flat), None if flat else labels.geometry
+    known = ", ".join((*IMAGES, ".npy", DICOM, *(PICTURES if flat else ())))
     raise BadInput("This kind of mask file is not known", path, f"Use {known}")
+
+
+def is_dicom_mask(path):
+    """bool: whether a file is read as DICOM segmentation: by its ending, or what it holds where it has none."""
+    path = Path(path)
+    if path.name.lower().endswith(DICOM):
+        return path.is_file()
+    other = path.name.lower().endswith((*IMAGES, *PICTURES, ".npy"))
+    return not other and path.is_file() and is_segmentation(path)
 
 
 def _numpy_array(path):

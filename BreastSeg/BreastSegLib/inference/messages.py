@@ -12,13 +12,17 @@ REQUESTS = {
     "load": ("model", "device", "folds"),
     "predict": ("source", "model", "device", "folds", "tta", "cleanup", "output"),
     "ahead": ("source", "model", "device", "folds", "tta", "cleanup"),
+    "measure": ("source", "mask", "output"),
+    "export": ("source", "mask", "measures", "outputs"),
     "devices": (),
     "cancel": (),
     "shutdown": (),
 }
 EVENTS = ("ready", "progress", "result", "error", "ended")
 DEVICES = ("auto", "cuda", "cpu")  # and cuda:N
-_SWITCHES = ("tta", "cleanup", "breast", "probabilities", "disagreement", "entropy", "shortcuts")
+_SWITCHES = ("tta", "cleanup", "breast", "probabilities", "disagreement", "entropy", "shortcuts", "connected")
+_SWITCHES += ("identify", "overwrite")
+_OBJECTS = ("names", "settings", "former", "record", "outputs", "dicom")
 # field -> the types that it may have, and what people call them
 _TYPES = {
     "source": ((dict,), "an object"),
@@ -28,9 +32,14 @@ _TYPES = {
     "folds": ((list, type(None)), "a list"),
     "regions": ((list, type(None)), "a list"),
     **{name: ((bool, type(None)), "true or false") for name in _SWITCHES},
+    # Of mammograms there is a list with one for each view.
+    **{name: ((str, list, type(None)), "a file or a list of files") for name in ("mask", "chance", "raw", "other")},
+    **{name: ((dict, type(None)), "an object") for name in _OBJECTS},
+    **{name: ((list, type(None)), "a list") for name in ("removed", "maps", "pictures")},
+    "measures": ((dict, bool, type(None)), "an object, true or false"),
 }
 # Of a run; reading an exam from its own files has two more.
-STAGES = ("Reading", "Preparing", "Loading model", "Segmenting", "Restoring", "Cleaning up", "Writing")
+STAGES = ("Reading", "Preparing", "Loading model", "Segmenting", "Restoring", "Cleaning up", "Writing", "Measuring")
 EXAM_STAGES = ("Measuring enhancement", "Correcting motion")
 _NUMBERED_DEVICE = re.compile(r"cuda:[0-9]{1,3}")
 ERRORS = {kind.code: kind for kind in (BreastSegError, BadInput, Undecided, Cancelled, DeviceUnavailable, WorkerDied)}

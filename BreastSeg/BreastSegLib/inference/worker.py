@@ -59,6 +59,8 @@ def serve(channel, inbox, ahead, idle_s):
     handlers = {
         "read": lambda request, report: reading.read_to_store(request["source"], request["output"], report),
         "prepare": pipeline.prepare_exam,
+        "measure": pipeline.measure_exam,
+        "export": pipeline.export_results,
         "load": lambda request, report: pipeline.load_model(request, engine, report),
         "predict": predict,
         "devices": lambda request, report: {"devices": devices.list_devices()},

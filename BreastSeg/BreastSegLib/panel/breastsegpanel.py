@@ -1,4 +1,4 @@
-"""The panel: puts the three steps together and carries a run from the button to the result."""
+"""The panel: puts the steps together and carries a run from the button to the result."""
 
 import logging
 import time
@@ -6,9 +6,11 @@ import time
 import slicer
 
 from ..errors import BreastSegError, Cancelled, DeviceUnavailable, Undecided
-from ..scene import keeping, overlay, segmentationnode, viewlayout
+from ..scene import keeping, overlay, segmentationnode, shownviews, viewlayout
+from ..scene.companions import isThere
 from ..scene.texts import _
 from . import packages, state
+from .archivebutton import ArchiveButton
 from .batchbox import BatchBox
 from .examstep import ExamStep
 from .mapbox import MapBox
@@ -16,6 +18,7 @@ from .modelstep import ModelStep
 from .modelwindows import ModelWindows
 from .recipestep import RecipeStep, tidy
 from .regionbox import RegionBox
+from .resultsteps import ResultSteps
 from .runner import Runner
 from .runoptions import RunOptions
 from .segmentstep import SegmentStep, stageTitle
@@ -47,7 +50,8 @@ class BreastSegPanel:
         self._working = self._stage = ""
         self._message = self.error = None
         self._began = 0.0
-        self._source = {}
+        # What is being loaded, and what the exam that is shown was loaded from.
+        self._source, self._examSource = {}, None
         self.runner = Runner(parent, session)
         self.runOptions = RunOptions(ui, self._onUserChange, self._onRunOption)
         self.mapBox = MapBox(ui)
@@ -56,7 +60,11 @@ class BreastSegPanel:
         self.recipeStep = RecipeStep(ui, self.showPreview, self._onUserChange)
         self.regionBox = RegionBox(ui, self._onUserChange, self.recipeStep.showOriginal)
         self.examStep = ExamStep(ui, self.loadExam, self._onUserChange, self.recipeStep.showOriginal)
-        self.segmentStep = SegmentStep(ui, self.segment, self.cancel, self.recipeStep.showOriginal)
+        self.segmentStep = SegmentStep(ui, self.segment, self.cancel)
+        self.archive = ArchiveButton(ui, session, self.examStep.loadFolder, lambda: self.state.working, self.log)
+        calls = (self._measure, self.cancel, self._showImage, lambda: self._examSource, self.refresh)
+        self.resultSteps = ResultSteps(ui, session, self.log, *calls, self.archive.send)
+        self.resultsBox = self.resultSteps.results
         self.batchBox = BatchBox(
             ui.batchGroup, ui.batchLayout, session, lambda: self.modelStep.interpreter, self._runSettings, self.log
         )
@@ -66,8 +74,8 @@ class BreastSegPanel:
 
     @property
     def working(self):
-        """str: what is being done: '', 'loading', 'previewing' or 'segmenting'."""
-        return self._working
+        """str: what is being done: '', 'loading', 'previewing', 'segmenting' or 'measuring'."""
+        return self._working or ("measuring" if self._ready and self.resultSteps.working else "")
 
     @property
     def state(self):
@@ -88,7 +96,7 @@ class BreastSegPanel:
             or self._regionProblem(self.recipeStep.modelsRecipe)
             or self.runOptions.problem,
             recipeProblem=self.recipeStep.problemWith(exam) or self._regionProblem(self.recipeStep.recipe),
-            working=self._working,
+            working=self.working,
         )
 
     def setParameterNode(self, parameterNode):
@@ -117,6 +125,7 @@ class BreastSegPanel:
         exam : SceneExam or SceneMammograms
         """
         self._abandon()
+        self._source = {}
         self._onExam(exam)
         if exam.kind == "dce" and exam.companions.sequence is None:
             self._makeCompanions()
@@ -145,8 +154,12 @@ class BreastSegPanel:
         self.recipeStep.refresh(self.examStep.exam, state.whatIsMissingToPreview(now, _), idle)
         self.batchBox.refresh(state.whatIsMissingToBatch(now, self.runOptions.problem, _))
         self.segmentStep.showMissing(missing)
+        self.resultSteps.show(self.examStep.exam)
+        self.resultSteps.refresh(idle)
+        self.archive.refresh()
         if idle:
             self.segmentStep.hideProgress()
+            self.resultsBox.hideProgress()
             self.segmentStep.showStatus(*(self._message or (missing or _("Ready to segment."), False)))
         else:
             self.segmentStep.showStatus("")
@@ -167,7 +180,6 @@ class BreastSegPanel:
             return
         options = self._runSettings()
         options["device"] = device or options["device"]
-        self.segmentStep.showResult(None)
         exam = self.examStep.exam
         self._start(
             "segmenting",
@@ -197,6 +209,7 @@ class BreastSegPanel:
         """Stop what is being done, within about a second."""
         if self._working:
             self.segmentStep.showCancelling()
+            self.resultsBox.showCancelling()
             self.runner.cancel()
 
     def leave(self):
@@ -213,7 +226,6 @@ class BreastSegPanel:
         self.examStep.show(None)
         overlay.choose(None)
         viewlayout.leaveSingleView()
-        self.segmentStep.showResult(None)
         self.refresh()
 
     def close(self):
@@ -223,6 +235,8 @@ class BreastSegPanel:
         self.recipeStep.hide()
         self.regionBox.close()
         self.batchBox.close()
+        self.resultSteps.close()
+        self.archive.close()
         self.modelWindows.close()
         self.session.close()
 
@@ -243,7 +257,9 @@ class BreastSegPanel:
         return {"model": self.modelStep.model, "device": self.modelStep.device, **self.runOptions.options}
 
     def _start(self, working, needed, makeTurns, onDone):
-        self._message, self._stage, self._began, self.error = None, "", time.monotonic(), None
+        # What a run has found stays true while its lesions are measured again.
+        self._message = self._message if working == "measuring" else None
+        self._stage, self._began, self.error = "", time.monotonic(), None
         try:
             self.session.interpreter = self.modelStep.interpreter
             packages.ensurePackages(needed, self.session)
@@ -254,7 +270,8 @@ class BreastSegPanel:
         self._working = working
         self.runner.start(turns, onDone, self._onError)
         self.refresh()
-        self.segmentStep.showProgress(_("Starting"))
+        shown = self.resultsBox if working == "measuring" else self.segmentStep
+        shown.showProgress(_("Starting"))
 
     def _abandon(self):
         """Stop what is being done at once. A worker at work is ended: nobody would hear its answer."""
@@ -270,7 +287,8 @@ class BreastSegPanel:
             self.log(stageTitle(stage))
         if self.runner.cancelling:
             return
-        self.segmentStep.showProgress(stage, done, total, secondsLeft)
+        shown = self.resultsBox if self._working == "measuring" else self.segmentStep
+        shown.showProgress(stageTitle(stage), done, total, secondsLeft)
 
     def _onExam(self, exam):
         if self.examStep.loaded is not None:
@@ -280,8 +298,7 @@ class BreastSegPanel:
         segmentationnode.hideResults(images=exam.nodes)
         overlay.choose(None)
         self.examStep.show(exam)
-        self.segmentStep.showResult(None)
-        self.result = None
+        self.result, self._examSource = None, self._source or None
         self._keepExam()
         what = _("{count} views") if exam.kind == "mammograms" else _("{count} phases")
         what = what.format(count=len(exam.nodes))
@@ -304,6 +321,7 @@ class BreastSegPanel:
             self.session.forgetExam(loaded)
             segmentationnode.hideResults(images=exam.nodes)
         self.examStep.show(exam, rows)
+        self._examSource = None
         self.log(_("{name} came back with the scene").format(name=exam.name))
         if exam.kind == "dce":
             self._makeCompanions()
@@ -346,14 +364,13 @@ class BreastSegPanel:
         seconds = time.monotonic() - self._began
         segmentationnode.hideResults(nodes=result.nodes)
         self._working, self.result = "", result
-        # What was noticed about the exam stands under the exam already.
-        self.segmentStep.showResult(result, known=self.examStep.loaded.notes if self.examStep.loaded else ())
         if self._parameterNode is not None:
             self._parameterNode.segmentation = result.node
         count = len(result.lesions)
         several = _("{count} lesions found").format(count=count)
         found = {0: _("No lesion found"), 1: _("1 lesion found")}.get(count, several)
         device = result.record.get("device_name") or result.record.get("device", "")
+        self.resultSteps.show(self.examStep.exam, result)
         self._say(_("{found} in {seconds} s ({device}).").format(found=found, seconds=f"{seconds:.0f}", device=device))
         stages = ", ".join(f"{stageTitle(stage)} {value:.1f} s" for stage, value in result.timings.items())
         logging.info(f"BreastSeg: run {result.record.get('id', '')} done in {seconds:.1f} s")
@@ -362,6 +379,13 @@ class BreastSegPanel:
     def _onError(self, error):
         did, self._working = self._working, ""
         self.error = error
+        if did == "measuring":
+            cancelled = isinstance(error, Cancelled)
+            line = _("Cancelled: the numbers are as before.") if cancelled else state.inThePanel(error.line, _)
+            self.resultsBox.fail(line, not cancelled)
+            self.refresh()
+            self.log(line)
+            return
         if isinstance(error, Cancelled):
             self._say(_("Cancelled."))
             self.log(_("Cancelled"))
@@ -380,6 +404,24 @@ class BreastSegPanel:
             self.ui.logText.appendPlainText(details)
         if did == "segmenting" and isinstance(error, DeviceUnavailable) and self.modelStep.device == "auto":
             self._askForCpu(error)
+
+    def _measure(self, makeTurns, onDone):
+        """Begin to measure a segmentation; the window stays alive."""
+
+        def done(value):
+            self._working = ""
+            onDone(value)
+            self.refresh()
+
+        self._start("measuring", packages.TO_MEASURE, lambda: makeTurns(self._onProgress), done)
+
+    def _showImage(self, place):
+        """Show a mammogram of the exam, beside its preview if there is one, and choose it in the table of views."""
+        image = self.examStep.exam.nodes[place]
+        if isThere(image):
+            if not self.recipeStep.showOriginal(image):
+                shownviews.show([image], 0)
+            self.ui.viewTable.selectRow(place)
 
     def _askForCpu(self, error):
         question = _("The graphics card cannot be used: {reason}").format(reason=error.what)

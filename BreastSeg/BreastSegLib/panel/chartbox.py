@@ -16,16 +16,21 @@ class ChartBox:
         Has a layout; is hidden when there is nothing to show.
     layoutName : str
         Of the plot view node; no other box may have it.
+    height : int
+        Of the plot, in pixels.
+    legendBeside : bool
+        Whether a legend lies beside the curves instead of over them.
     """
 
-    def __init__(self, frame, layoutName):
+    def __init__(self, frame, layoutName, height=HEIGHT, legendBeside=False):
         self._frame, self._layoutName = frame, layoutName
         self._view = slicer.qMRMLPlotView()
-        self._view.setMinimumHeight(HEIGHT)
-        self._view.setMaximumHeight(HEIGHT)
+        self._view.setMinimumHeight(height)
+        self._view.setMaximumHeight(height)
         frame.layout().addWidget(self._view)
         # The wheel scrolls the panel; it must not change the plot on the way.
         self._view.chart().SetZoomWithMouseWheel(False)
+        self._view.chart().GetLegend().SetInline(not legendBeside)
         self._chart = None
         self.show(None)
 

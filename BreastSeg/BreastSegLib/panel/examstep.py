@@ -66,6 +66,11 @@ class ExamStep:
         """Choose a folder."""
         self.chooser.setFolder(folder)
 
+    def loadFolder(self, folder):
+        """Choose a folder and load it, as the user does."""
+        self.setFolder(folder)
+        self._load()
+
     def setFiles(self, files):
         """Choose image files, in order."""
         self.chooser.setFiles(files)

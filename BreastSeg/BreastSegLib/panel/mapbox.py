@@ -61,8 +61,9 @@ class MapBox:
     def _title(self, key):
         kind, model = key
         title = mapnodes.titleOf(kind)
-        models = {other for _kind, other in self._keys} | ({self._latest} if self._latest else set())
-        return f"{title} ({model})" if len(models) > 1 else title
+        models = {other for _kind, other in (*self._keys, ("", self._latest)) if other}
+        # Maps of kinetics have no model.
+        return f"{title} ({model})" if model and len(models) > 1 else title
 
     def _showLegend(self):
         """Say what the colours of the shown map mean."""

@@ -9,15 +9,27 @@ from ..scene.texts import _
 
 # import name -> name of its distribution; torch is the PyTorch extension's to install
 TO_RUN = {"skimage": "scikit-image", "torch": "torch", "nnunetv2": "nnunetv2"}
+# Some recipes, and the regions that a clean-up has removed.
+TO_MEASURE = ("skimage",)
 # Steps of recipes that need scikit-image.
 IMAGE_STEPS = {"clahe", "resize-and-pad"}
-REQUIREMENTS = Path(__file__).resolve().parents[2] / "Resources" / "requirements-run.txt"
+TO_WRITE = {"reportlab": "reportlab"}
+TO_TALK = {"pynetdicom": "pynetdicom", "dicomweb_client": "dicomweb-client"}  # with an archive
+RESOURCES = Path(__file__).resolve().parents[2] / "Resources"
+REQUIREMENTS = RESOURCES / "requirements-run.txt"
+OF_REPORTS = RESOURCES / "requirements-report.txt"
+OF_ARCHIVES = RESOURCES / "requirements-pacs.txt"
 
 
 def toPrepare(recipe):
     """Return the import names of the packages without which a recipe cannot prepare an exam."""
     steps = {step["step"] for step in (*recipe.intensity, *recipe.steps)}
     return ("skimage",) if steps & IMAGE_STEPS else ()
+
+
+def toWrite(kinds):
+    """Return the import names of the packages without which some kinds of files cannot be written."""
+    return ("reportlab",) if {"pdf", "pdf_dicom"} & set(kinds) else ()
 
 
 def ensurePackages(names, session, distributions=TO_RUN, requirements=REQUIREMENTS):

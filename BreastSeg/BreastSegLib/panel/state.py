@@ -41,7 +41,7 @@ class PanelState:
     recipeProblem : str
         Why the chosen recipe cannot prepare this exam; empty when it can.
     working : str
-        What is being done at the moment: '', 'loading', 'previewing' or 'segmenting'.
+        What is being done at the moment: '', 'loading', 'previewing', 'segmenting' or 'measuring'.
     """
 
     source: str = "folder"
@@ -74,6 +74,8 @@ def whatIsMissing(state, _=str):
         return _("The preview is being prepared.")
     if state.working == "segmenting":
         return _("The segmentation is running.")
+    if state.working == "measuring":
+        return _("The lesions are being measured.")
     if state.volumesGone:
         return _("Volumes of the exam were removed from the scene. Load the exam again.")
     if state.question:

@@ -16,7 +16,7 @@ from .batch_folder import BatchFolder
 from .batch_pace import Pace
 from .batch_reason import reason_of
 from .batch_summary import NAME as SUMMARY
-from .batch_summary import WAITING, row_of_record, row_without_result, write_summary
+from .batch_summary import WAITING, row_of_record, row_without_result, write_tables
 from .call import loaded
 from .outputs import Outputs, write_result
 from .parts import parts_of
@@ -101,6 +101,7 @@ class Batch:
         except BaseException:
             self._folder.release()
             raise
+        self._measures = {name: record["measures"] for name, record in finished.items() if record.get("measures")}
         self._rows = {
             case.name: row_of_record(case.name, finished[case.name])
             if case.name in finished
@@ -331,6 +332,8 @@ class Batch:
             mark = {"batch": self._folder.mark(case)}
             write_result(outputs, result, self._model, mark)
             self._rows[case.name] = row_of_record(case.name, {**result["record"], **_found(result)})
+            if result["measures"]:
+                self._measures[case.name] = result["measures"]
         finally:
             self._drop(fields)
         self._tell(case, events)
@@ -352,7 +355,7 @@ class Batch:
 
     def _write_summary(self, events):
         try:
-            write_summary(self._folder.path, self._rows.values())
+            write_tables(self._folder.path, self._rows, self._measures)
             self._summary_missing = False
         except BadInput as error:
             if not isinstance(error.__cause__, PermissionError) or not self.summary.exists():
@@ -386,7 +389,7 @@ class Batch:
             if row["state"] == "skipped":
                 row["reason"] = reason
         with suppress(BadInput):  # the same disk
-            write_summary(self._folder.path, self._rows.values())
+            write_tables(self._folder.path, self._rows, self._measures)
         events.append({"event": "error", "code": error.code, "message": error.line, **self.counts})
 
 

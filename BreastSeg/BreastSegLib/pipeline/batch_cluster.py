@@ -163,6 +163,8 @@ class ClusterBatch(Batch):
             result = found.get(case.name)
             if isinstance(result, dict):
                 self._rows[case.name] = row_of_record(case.name, result)
+                if result.get("measures"):
+                    self._measures[case.name] = result["measures"]
             elif self._rows[case.name]["state"] == "done":
                 continue
             else:

@@ -185,7 +185,7 @@ class BatchFolder:
         for room in self.path.glob(".part-*"):
             if room.is_dir() and all(path.name.startswith(names) for path in room.iterdir()):
                 shutil.rmtree(room, ignore_errors=True)
-            elif room.name.endswith(("-" + NAME, "-summary.csv")):
+            elif room.name.endswith(("-" + NAME, "-summary.csv", "-measures.csv")):
                 room.unlink(missing_ok=True)
 
 

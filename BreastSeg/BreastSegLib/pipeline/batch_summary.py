@@ -1,11 +1,12 @@
-"""The summary of a batch: one row for each case, as a table that a spreadsheet program opens."""
+"""The tables of a batch, as spreadsheet programs open them: one row for each case, and one for each lesion."""
 
 import csv
 import io
 
 from ..files import whole_file
+from ..reports.tables import write_table
 
-NAME = "summary.csv"
+NAME, MEASURES = "summary.csv", "measures.csv"
 COLUMNS = ("case", "state", "reason", "lesions", "largest_cm3", "largest_mm2", "seconds", "notes")
 WAITING = "not run yet"
 
@@ -35,6 +36,26 @@ def row_of_record(case, record):
 def row_without_result(case, state, reason):
     """Return the row of a case that failed, or was skipped."""
     return {"case": case, "state": state, "reason": reason}
+
+
+def write_tables(folder, rows, measures):
+    """Write summary and measures, each whole, in place of the former ones.
+
+    Parameters
+    ----------
+    folder : Path
+    rows : dict of str to dict
+        Of the summary, by case, in the order of the batch.
+    measures : dict of str to dict
+        Of the finished cases, in any order.
+
+    Raises
+    ------
+    BadInput
+        If one cannot be written: the disk is full, or a spreadsheet program on Windows has it open.
+    """
+    write_summary(folder, rows.values())
+    write_table(folder / MEASURES, {case: measures[case] for case in rows if case in measures}, overwrite=True)
 
 
 def write_summary(folder, rows):

@@ -15,6 +15,7 @@ from ..inference.versions import versions
 from ..models import Model, find_model
 from ..recipe import prepare_cases
 from .averaging import Averaged
+from .measuring import asked_of, inputs_of_cases, measured_run, training_of_model
 from .parts import by_recipe, parts_of
 from .result import Finding, notes_on, write_finding
 
@@ -92,7 +93,7 @@ def segment_exam(request, engine, report, ready=None):
     ----------
     request : dict
         The fields of a ``predict`` message, and optionally ``probabilities``, ``disagreement``, ``entropy`` (bool:
-        also write that map), ``shortcuts`` (bool, on when not given) and ``regions``.
+        also write that map), ``shortcuts`` (bool, on when not given), ``regions`` and ``settings`` (of kinetics).
     engine : inference.networks.engine.Engine
     report : callable
         ``report(stage, done, total)``; may raise `Cancelled`.
@@ -103,13 +104,15 @@ def segment_exam(request, engine, report, ready=None):
     -------
     dict
         The fields of the result message: ``kind``, notes, run record, seconds of each stage; of a DCE exam the paths
-        of the arrays (uint8, z, y, x, on the exam's own grid) and components; of mammograms these for each view.
+        of the arrays (uint8, z, y, x, on the exam's own grid) and components; of mammograms these for each view. The
+        ``measures`` come last: should they fail, they say so, and the rest is there.
 
     Raises
     ------
     BreastSegError
     """
     started = datetime.now(UTC)
+    asked = asked_of(request)  # a wrong setting is told before the work
     trusted_model(request["model"], engine)
     ready = ready or make_ready(request, report)
     clock = Clock(report, ready.seconds)
@@ -124,15 +127,29 @@ def segment_exam(request, engine, report, ready=None):
         }
         for finding in findings
     ]
+    measures = measures_of(ready, findings, asked, clock)
+    notes += [row["text"] for row in measures["warnings"] if row["kind"] == "measuring-failed"]
     clock.stop()
     kind = ready.cases[0][0].record["kind"]
     return {
         "kind": kind,
         **(rows[0] if kind == "dce" else {"views": rows}),
         "notes": [*ready.exam.notes, *notes],
+        "measures": measures,
         "record": run_record(request, ready, engine, work, started, clock),
         "timings": clock.seconds,
     }
+
+
+def measures_of(ready, findings, asked, clock):
+    """Return the measures of what was found; whatever goes wrong, they are there and say so."""
+    cases = ready.cases[0]
+
+    def look():
+        mask = findings[0].mask if cases[0].record["kind"] == "dce" else None
+        return training_of_model(ready.model), inputs_of_cases(cases, mask)
+
+    return measured_run(ready.exam, findings, asked, clock, look)
 
 
 def find_lesions(request, engine, ready, clock):
@@ -306,6 +323,7 @@ def run_record(request, ready, engine, work, started, clock):
         "shortcuts": takes_shortcuts(request),
         "work": work,
         "cleanup": bool(request["cleanup"]),
+        "measuring": asked_of(request).settings.to_json(),
         **_images_of(ready.exam),
         "decisions": check_decisions(request["source"].get("decisions")),
         "preparation": records[0] if len(records) == 1 else records,

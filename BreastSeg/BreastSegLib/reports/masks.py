@@ -7,6 +7,7 @@ from ..files import check_output, whole_file, write_image
 
 COLOUR = (0.9, 0.35, 0.2)  # of segments for which none is given
 FORMATS = (".seg.nrrd", ".nrrd", ".nii.gz", ".nii", ".mha")
+DICOM = ".dcm"  # a segmentation, for exams that come from DICOM files
 
 
 def mask_format(path):
@@ -15,13 +16,14 @@ def mask_format(path):
     Raises
     ------
     BadInput
-        If the format is not one of `FORMATS`.
+        If the format is not one of `FORMATS`, nor DICOM.
     """
     name = str(path).lower()
-    for ending in FORMATS:
+    for ending in (*FORMATS, DICOM):
         if name.endswith(ending):
             return ending
-    raise BadInput("The output's format is not known by its ending", path, "Use " + ", ".join(FORMATS))
+    known = ", ".join((*FORMATS, DICOM))
+    raise BadInput("The output's format is not known by its ending", path, f"Use {known}")
 
 
 def check_mask_output(path, overwrite=False):
@@ -30,25 +32,31 @@ def check_mask_output(path, overwrite=False):
     return check_output(path, overwrite)
 
 
-def write_mask(path, mask, overwrite=False, names=None):
+def write_mask(path, mask, overwrite=False, names=None, dicom=None):
     """Write a mask or probability map, whole or not at all.
 
     Parameters
     ----------
     path : str or Path
-        Ending: one of `FORMATS`. ``.seg.nrrd`` opens in Slicer as a segmentation with named segments.
+        Ending: one of `FORMATS`, or ``.dcm``. ``.seg.nrrd`` opens in Slicer as a segmentation with named segments.
     mask : Volume
         uint8 labels, or float probabilities.
     overwrite : bool
     names : dict of int to (str, str) or (str, str, tuple), optional
         Segment name, terminology entry and colour (RGB, 0 to 1) of each label, for ``.seg.nrrd``.
+    dicom : (Sources, list of Segment), optional
+        For ``.dcm``: the images that the mask was drawn on, and its segments, one for each label (see
+        `dicom.sources` and `dicom.segmentation`).
 
     Raises
     ------
     BadInput
-        If the format is unknown, the file exists, or the disk is full.
+        If the format is unknown, the file exists, the disk is full, or a DICOM segmentation has nothing to refer to.
     """
     ending = mask_format(path)
+    if ending == DICOM:
+        _write_dicom(path, mask, overwrite, dicom)
+        return
     image = mask.to_sitk()
     if ending == ".seg.nrrd":
         if not np.issubdtype(mask.array.dtype, np.integer):
@@ -56,6 +64,17 @@ def write_mask(path, mask, overwrite=False, names=None):
         _add_segments(image, mask, names or {})
     with whole_file(path, overwrite) as temporary:
         write_image(image, temporary, path)
+
+
+def _write_dicom(path, mask, overwrite, dicom):
+    """Write a DICOM segmentation; highdicom is loaded only here, as that takes a moment."""
+    if dicom is None:
+        what = "A DICOM segmentation refers to the DICOM images of an exam, and here are none"
+        raise BadInput(what, path, "Use " + ", ".join(FORMATS))
+    from .dicom.segmentation import write_seg
+
+    sources, segments = dicom
+    write_seg(path, sources, mask, segments, overwrite)
 
 
 def _add_segments(image, mask, names):

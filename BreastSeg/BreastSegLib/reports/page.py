@@ -1,7 +1,5 @@
-"""One self-contained HTML page about a run."""
+"""Self-contained HTML pages of plain paragraphs and tables. The report of an exam is written by `html`."""
 
-import base64
-import json
 from html import escape
 
 STYLE = """
@@ -17,46 +15,6 @@ details pre { font-size: .75rem; white-space: pre-wrap; overflow-wrap: anywhere 
 """
 
 
-def report_page(record, lesions, notes, pictures, title="Breast lesion segmentation"):
-    """Return the HTML text.
-
-    Parameters
-    ----------
-    record : dict
-        The run record; it holds nothing that identifies the patient.
-    lesions : sequence of dict
-        Rows with ``side`` and ``volume_mm3``, largest first.
-    notes : sequence of str
-        Sentences worth reading.
-    pictures : sequence of (str, bytes)
-        Caption and PNG of each picture.
-    title : str
-    """
-    parts = [
-        f"<h1>{escape(title)}</h1>",
-        "<p class='notice'>For research use only. Not a medical device, not for diagnosis or treatment.</p>",
-        "<h2>Lesions</h2>",
-        _lesions(lesions),
-    ]
-    if notes:
-        parts.append("<ul>" + "".join(f"<li>{escape(note)}</li>" for note in notes) + "</ul>")
-    parts.append("<h2>Pictures</h2>")
-    parts += [
-        f"<figure><img alt='{escape(caption)}' src='data:image/png;base64,{base64.b64encode(png).decode('ascii')}'>"
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-        for caption, png in pictures
-    ]
-    parts += [
-        "<h2>Phases</h2>",
-        _phases(record["phases"]),
-        "<h2>Run</h2>",
-        _run(record),
-        "<details><summary>Run record</summary>"
-        f"<pre>{escape(json.dumps(record, indent=1, ensure_ascii=False))}</pre></details>",
-    ]
-    return html_document(title, parts)
-
-
 def html_document(title, parts):
     """Return a self-contained HTML page of parts that are HTML already."""
     body = "\n".join(parts)
@@ -69,38 +27,3 @@ def html_table(header, rows):
     head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
     lines = ("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><tr>{head}</tr>{''.join(lines)}</table>"
-
-
-def _lesions(lesions):
-    if not lesions:
-        return "<p>No lesion was found.</p>"
-    rows = [
-        (number, row.get("side") or "unknown", f"{row['volume_mm3'] / 1000:.2f}")
-        for number, row in enumerate(lesions, 1)
-    ]
-    return html_table(("Lesion", "Breast", "Volume (cm³)"), rows)
-
-
-def _phases(phases):
-    rows = [
-        (
-            "Pre" if row["role"] == "pre" else f"Post {row['number']}",
-            "unknown" if row["time_s"] is None else f"{row['time_s']:+.0f}",
-            row["evidence"],
-        )
-        for row in phases
-    ]
-    return html_table(("Phase", "Time (s)", "Decided by"), rows)
-
-
-def _run(record):
-    seconds = ", ".join(f"{stage.lower()} {value:.1f} s" for stage, value in record["seconds"].items())
-    rows = [
-        ("Model", f"{record['model']['name']} (folds {', '.join(map(str, record['model']['folds']))})"),
-        ("Recipe", record["recipe"]["name"]),
-        ("Device", record["device_name"]),
-        ("Time", seconds),
-        ("Started", record["started"]),
-        ("Run", record["id"]),
-    ]
-    return html_table(("", ""), rows)

@@ -1,10 +1,9 @@
-"""Key images: slices through a lesion with its outline, as PNG bytes (Pillow)."""
+"""One slice with its outline as PNG bytes, for thumbnails (Pillow). The pictures of a report are made by `figures`."""
 
 import io
 
 import numpy as np
 
-AXES = ("axial", "coronal", "sagittal")
 OUTLINE = (255, 96, 64)
 
 

@@ -58,6 +58,19 @@ def terminology_entry(term, side=""):
     return "~".join(parts)
 
 
+def terminology_entry_of(category, type, region=(), side=()):
+    """Return Slicer's terminology entry string of codes (scheme, value, meaning); an empty region is the breast."""
+    none = ("", "", "")
+    codes = (category or none, type or none, none)
+    place = (region or terms()["region"], side or none)
+    return "~".join((CONTEXTS[0], *map(_code, codes), CONTEXTS[1], *map(_code, place)))
+
+
+def term_of(type):
+    """Return the term whose type has this code (scheme, value, …), or "" where none has."""
+    return next((name for name, row in terms()["terms"].items() if row["type"][:2] == list(type[:2])), "")
+
+
 def structure_title(name):
     """Return what people read for an anatomical structure, such as ``Breast``."""
     return terms()["structures"][name]["name"]

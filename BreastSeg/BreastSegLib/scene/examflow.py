@@ -13,9 +13,21 @@ from ..exam.store import array_name
 from ..inference.resultarrays import load_array
 from ..recipe import load_recipe
 from ..volume import Geometry
-from . import companions, examnodes, fromnodes, mammogramflow, mapnodes, segmentationnode, viewlayout
+from . import (
+    companions,
+    examnodes,
+    fromnodes,
+    lesiontable,
+    lesionviews,
+    mammogramflow,
+    mapnodes,
+    results,
+    segmentationnode,
+    viewlayout,
+)
 from .answers import answerTo
 from .arrangedstore import arrange
+from .basicmeasures import basicMeasures
 from .provenance import provenanceOf
 from .runoptions import runOptions
 from .sceneexam import SceneExam, SceneResult
@@ -115,16 +127,16 @@ def _segmentPhases(client, exam, output, report, *, model, **options):
     report(_("Showing the result"), 0, 0, None)
     geometry, components = Geometry.from_json(answer["geometry"]), answer.get("components", ())
     mask = load_array(answer["mask"], geometry.shape, mapped=True)
-    provenance, before = provenanceOf(answer.get("record", {})), None
+    provenance, before, number = provenanceOf(answer.get("record", {})), None, results.nextNumber(exam)
     yield
     node = yield from segmentationnode.addSegmentation(
         mask,
         geometry,
         exam.reference,
-        name=f"{exam.name} {_('segmentation')}",
+        name=results.nodeName(exam.name, number, model.name),
         labels=labels,
         components=components,
-        provenance=provenance,
+        provenance={**provenance, "Number": number},
     )
     try:
         yield
@@ -144,7 +156,11 @@ def _segmentPhases(client, exam, output, report, *, model, **options):
         examnodes.jumpTo(lesions[0]["centroid_lps"])
     notes = tuple(answer.get("notes", ()))
     record, timings = answer.get("record", {}), answer.get("timings", {})
-    return SceneResult(node, lesions, notes, record, timings, maps=tuple(maps))
+    measures = answer.get("measures") or basicMeasures(lesions, "dce", answer.get("removed", ()), exam.spacingKnown)
+    result = SceneResult(node, lesions, notes, record, timings, maps=tuple(maps), measures=measures)
+    lesionviews.nameLesions(exam, result)
+    lesiontable.write(result)
+    return result
 
 
 def _showPhases(answer, chosen, decisions, report):

@@ -12,8 +12,21 @@ from ..exam.mammograms.store import FORMAT
 from ..exam.mammograms.view import View
 from ..files import write_json
 from ..recipe import load_recipe
-from . import arrangedstore, examnodes, fromnodes, mammogramnodes, mammogramresult, mapnodes, shownviews, viewlayout
+from . import (
+    arrangedstore,
+    examnodes,
+    fromnodes,
+    lesiontable,
+    lesionviews,
+    mammogramnodes,
+    mammogramresult,
+    mapnodes,
+    results,
+    shownviews,
+    viewlayout,
+)
 from .answers import answerTo
+from .basicmeasures import basicMeasures
 from .provenance import provenanceOf
 from .sceneexam import SceneMammograms, SceneResult
 from .texts import _
@@ -92,14 +105,21 @@ def segmentMammograms(client, exam, output, report, *, model, regions=(), **opti
     rows = answer["views"]
     record = answer.get("record", {})
     yield
-    turns = mammogramresult.addResults(rows, exam, labels, provenanceOf(record), model.name)
+    provenance = {**provenanceOf(record), "Number": results.nextNumber(exam)}
+    turns = mammogramresult.addResults(rows, exam, labels, provenance, model.name)
     nodes, lesions, maps = yield from reported(turns, len(rows), report, _("Showing the result"))
     mapnodes.replaceFormer(maps, exam.nodes, model.name)
     if rows:
         shownviews.show(exam.nodes, lesions[0]["place"] if lesions else int(rows[0]["index"]))
     notes = (*answer.get("notes", ()), *_notLookedAt(exam, {int(row["index"]) for row in rows}))
     timings = answer.get("timings", {})
-    return SceneResult(nodes[0] if nodes else None, tuple(lesions), notes, record, timings, tuple(nodes), tuple(maps))
+    first = nodes[0] if nodes else None
+    removed = [dict(one) for row in rows for one in row.get("removed", ())]
+    measures = answer.get("measures") or basicMeasures(lesions, "mammograms", removed)
+    result = SceneResult(first, tuple(lesions), notes, record, timings, tuple(nodes), tuple(maps), measures)
+    lesionviews.nameLesions(exam, result)
+    lesiontable.write(result)
+    return result
 
 
 def arrangeViews(exam, folder):

@@ -5,7 +5,7 @@ import numpy as np
 from ..errors import BadInput
 from ..inference.resultarrays import load_array
 from ..volume import Geometry
-from . import fromnodes, mammogramnodes, mapnodes, segmentationnode
+from . import fromnodes, mammogramnodes, mapnodes, results, segmentationnode
 from .companions import isThere
 from .texts import _
 
@@ -25,9 +25,9 @@ def addResults(rows, exam, labels, provenance, model=""):
     labels : dict of int to str
         Terminology term of each label value.
     provenance : dict of str to str
-        Written as node attributes.
+        Written as node attributes; ``Number`` is which run on the exam it was.
     model : str
-        Name of the model, for the maps.
+        Name of the model, for the names of nodes.
 
     Yields
     ------
@@ -57,7 +57,7 @@ def addResults(rows, exam, labels, provenance, model=""):
                 mask,
                 geometry,
                 node,
-                name=_("{image} segmentation").format(image=node.GetName()),
+                name=results.nodeName(node.GetName(), provenance.get("Number", 1), model),
                 labels=labels,
                 components=found,
                 provenance=provenance,

@@ -1,12 +1,14 @@
-"""The maps of a run as volume nodes: chance of a lesion, disagreement of folds, uncertainty."""
+"""Maps as volume nodes: those of a run (chance of a lesion, disagreement, uncertainty), and those of kinetics."""
 
 from dataclasses import dataclass
 
 import numpy as np
 import slicer
+import vtk
+from vtk.util.numpy_support import vtk_to_numpy
 
 from ..errors import BadInput
-from . import examnodes, overlay
+from . import examnodes, mapcolors, overlay
 from .companions import isThere
 from .texts import _
 
@@ -18,24 +20,54 @@ class MapKind:
     Parameters
     ----------
     top : float
-        Highest value that a voxel can have.
+        Highest value that is told from others.
     colors : str
-        ID of one of Slicer's own colour tables.
+        ID of one of Slicer's own colour tables; '' for those of `mapcolors`.
+    low : float
+        Where the window begins.
+    floor : float
+        Below, nothing is drawn: the image stays as it is.
+    ceiling : float
+        Highest value that is drawn.
+    smooth : bool
+        Whether views interpolate between voxels: not where a colour is a class.
     """
 
     top: float
     colors: str
+    low: float
+    floor: float
+    ceiling: float
+    smooth: bool = True
+
+
+# Below this share of the highest value nothing is drawn where a model sees nothing.
+FLOOR = 0.05
+# What no voxel reaches.
+NO_CEILING = 1e9
+
+
+def _runKind(top, colors):
+    # A little above the top: rounding must not hide the highest voxels.
+    return MapKind(top, colors, 0.0, FLOOR * top, 1.01 * top)
+
+
+def _kineticKind(key, smooth):
+    (low, top), floor = mapcolors.rules()[key]["window"], mapcolors.rules()[key]["floor"]
+    return MapKind(top, "", low, floor, NO_CEILING, smooth)
 
 
 # By the name of the array in the worker's answer. Different colours, so that nobody takes one for the other, or for
 # the red of a segmented lesion.
-KINDS = {
-    "probabilities": MapKind(1.0, "vtkMRMLColorTableNodeIron"),
-    "disagreement": MapKind(0.5, "vtkMRMLColorTableNodeWarm2"),
-    "entropy": MapKind(1.0, "vtkMRMLColorTableNodeOcean"),
+RUN_KINDS = {
+    "probabilities": _runKind(1.0, "vtkMRMLColorTableNodeIron"),
+    "disagreement": _runKind(0.5, "vtkMRMLColorTableNodeWarm2"),
+    "entropy": _runKind(1.0, "vtkMRMLColorTableNodeOcean"),
 }
-# Below this share of the highest value nothing is drawn: the image stays as it is where the model sees nothing.
-FLOOR = 0.05
+KINETIC_KINDS = {key: _kineticKind(key, key == "pe") for key in ("pe", "ser", "types")}
+KINDS = {**RUN_KINDS, **KINETIC_KINDS}
+# Maps of kinetics come from the exam alone.
+NO_MODEL = ""
 
 
 def titleOf(key):
@@ -44,6 +76,9 @@ def titleOf(key):
         "probabilities": _("Chance of a lesion"),
         "disagreement": _("Disagreement"),
         "entropy": _("Uncertainty"),
+        "pe": _("Enhancement (PE)"),
+        "ser": _("Enhancement ratio (SER)"),
+        "types": _("Curve types"),
     }
     return titles.get(key, key)
 
@@ -54,6 +89,9 @@ def nodeName(key, image, model):
         "probabilities": _("{image} chance of a lesion ({model})"),
         "disagreement": _("{image} disagreement ({model})"),
         "entropy": _("{image} uncertainty ({model})"),
+        "pe": _("{image} enhancement"),
+        "ser": _("{image} enhancement ratio"),
+        "types": _("{image} curve types"),
     }
     return names[key].format(image=image, model=model)
 
@@ -64,9 +102,16 @@ def legendOf(key):
         "probabilities": _("The brighter, the likelier a lesion: from {low} to 1."),
         "disagreement": _("The yellower, the more folds or models disagree: standard deviation from {low} to 0.5."),
         "entropy": _("The lighter the blue, the less certain: from {low} to 1, which is as good as a coin toss."),
+        "pe": _("The brighter, the stronger the early enhancement: from {low} % (blue) to 200 % and more (yellow)."),
+        "ser": _("Blue below 0.9: the signal still rises. Green 0.9 to 1.1: plateau. Red above 1.1: wash-out."),
+        "types": _("Blue: persistent. Green: plateau. Red: wash-out."),
     }
-    low = f"{FLOOR * KINDS[key].top:.2g}"
-    return " ".join([legends[key].format(low=low), _("Nothing is drawn below.")])
+    none = {
+        "ser": _("Nothing is drawn where too little enhances for a curve type."),
+        "types": _("Nothing is drawn where the enhancement is too low."),
+    }
+    text = legends[key].format(low=f"{KINDS[key].floor:.2g}")
+    return " ".join([text, none.get(key, _("Nothing is drawn below."))])
 
 
 def addMaps(answer, geometry, images, reference, *, name, model, provenance):
@@ -113,7 +158,7 @@ def addMaps(answer, geometry, images, reference, *, name, model, provenance):
             title = nodeName(key, name, model)
             if array.shape != geometry.shape:
                 raise BadInput(_("The map has another size than the image"), title, _("Load the exam again"))
-            node = _emptyNode(kind, title, geometry, reference)
+            node = _emptyNode(key, kind, title, geometry, reference)
             made.append(node)
             for attribute, value in provenance.items():
                 node.SetAttribute(f"BreastSeg.{attribute}", str(value))
@@ -122,7 +167,7 @@ def addMaps(answer, geometry, images, reference, *, name, model, provenance):
             for image in images:
                 node.AddNodeReferenceID(overlay.IMAGES, image.GetID())
             yield "node"
-            examnodes.setVoxels(node, array)
+            _setVoxels(node, array)
             yield "voxels"
     except BaseException:
         # GeneratorExit included: a cancelled run leaves nothing half done behind.
@@ -131,7 +176,7 @@ def addMaps(answer, geometry, images, reference, *, name, model, provenance):
     return made
 
 
-def replaceFormer(made, images, model):
+def replaceFormer(made, images, model, kinds=RUN_KINDS):
     """Remove what an earlier run of a model has left of maps of `images`; the new ones take their names and places.
 
     Parameters
@@ -140,8 +185,11 @@ def replaceFormer(made, images, model):
         The maps of the latest run, which may be none.
     images : sequence of vtkMRMLScalarVolumeNode
     model : str
+    kinds : container of str
+        Maps of other kinds stay.
     """
-    former = [node for node in overlay.mapsOf(images) if node not in made and overlay.keyOf(node)[1] == model]
+    wanted = [(kind, model) for kind in kinds]
+    former = [node for node in overlay.mapsOf(images) if node not in made and overlay.keyOf(node) in wanted]
     names = {overlay.keyOf(node) + tuple(overlay.imageIds(node)[:1]): node.GetName() for node in former}
     remove(former)
     for node in made:
@@ -155,33 +203,48 @@ def replaceFormer(made, images, model):
 def _showNoneOther(made, model):
     """What another model saw must not lie over the new mask; the same map of this model takes its place, if made."""
     shown = overlay.chosen()
-    if shown is None or shown[1] == model:
+    if shown is None or shown[1] in (model, NO_MODEL):
         return
     own = (shown[0], model)
     overlay.choose(own if own in [overlay.keyOf(node) for node in made] else None)
 
 
 def remove(nodes):
-    """Remove maps with their display nodes, as far as they are still in the scene."""
+    """Remove maps with their display nodes and legends, as far as they are still in the scene."""
     for node in nodes:
         if not isThere(node):
             continue
-        display = node.GetDisplayNode()
+        displays = [node.GetNthDisplayNode(place) for place in range(node.GetNumberOfDisplayNodes())]
         slicer.mrmlScene.RemoveNode(node)
-        if isThere(display):
+        for display in filter(isThere, displays):
             slicer.mrmlScene.RemoveNode(display)
+    mapcolors.removeUnused()
 
 
-def _emptyNode(kind, title, geometry, reference):
+def _emptyNode(key, kind, title, geometry, reference):
     name = slicer.mrmlScene.GenerateUniqueName(title) if slicer.mrmlScene.GetFirstNodeByName(title) else title
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
     node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(geometry.ijk_to_ras))
-    display = examnodes.addDisplay(node, (kind.top, kind.top / 2))
-    display.SetAndObserveColorNodeID(kind.colors)
-    display.SetInterpolate(True)
+    display = examnodes.addDisplay(node, (kind.top - kind.low, (kind.top + kind.low) / 2))
+    display.SetAndObserveColorNodeID(kind.colors or mapcolors.colorNode(key).GetID())
+    display.SetInterpolate(kind.smooth)
     display.SetAutoThreshold(False)
-    # A little above the top: rounding must not hide the highest voxels.
-    display.SetThreshold(FLOOR * kind.top, 1.01 * kind.top)
+    display.SetThreshold(kind.floor, kind.ceiling)
     display.SetApplyThreshold(True)
+    if not kind.colors:
+        mapcolors.addLegend(node, key)
+        node.SetAttribute(overlay.STRENGTH, str(mapcolors.rules()[key]["opacity"]))
     examnodes.putBeside(node, reference)
     return node
+
+
+def _setVoxels(node, array):
+    """Copy a map into its node; classes keep one byte for each voxel."""
+    if array.dtype != np.uint8:
+        examnodes.setVoxels(node, array)
+        return
+    image = vtk.vtkImageData()
+    image.SetDimensions(array.shape[2], array.shape[1], array.shape[0])
+    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
+    vtk_to_numpy(image.GetPointData().GetScalars()).reshape(array.shape)[:] = array
+    node.SetAndObserveImageData(image)

@@ -12,6 +12,8 @@ MAP, MODEL = "BreastSeg.Map", "BreastSeg.model.name"
 IMAGES = "BreastSegMapImages"
 WISH = "BreastSeg.MapOverImages"
 OPACITY = 0.5
+# Attribute of a map: how strong it lies over the images at first, where that is another figure.
+STRENGTH = "BreastSeg.MapOpacity"
 
 
 def mapsOf(images):
@@ -62,7 +64,7 @@ def choose(key):
         wasShown = _isMap(composite.GetForegroundVolumeID())
         follow(composite)
         if _isMap(composite.GetForegroundVolumeID()):
-            composite.SetForegroundOpacity(OPACITY)
+            composite.SetForegroundOpacity(_opacityOf(composite.GetForegroundVolumeID()))
         elif wasShown:
             composite.SetForegroundOpacity(0.0)
 
@@ -80,14 +82,18 @@ def follow(composite):
     ----------
     composite : vtkMRMLSliceCompositeNode
     """
-    over = _mapOver(composite.GetBackgroundVolumeID())
+    over, former = _mapOver(composite.GetBackgroundVolumeID()), composite.GetForegroundVolumeID()
     if over is None:
-        if _isMap(composite.GetForegroundVolumeID()):
+        if _isMap(former):
             composite.SetForegroundVolumeID(None)
+            _refreshLegends(former)
         return
     composite.SetForegroundVolumeID(over.GetID())
     if composite.GetForegroundOpacity() <= 0:
-        composite.SetForegroundOpacity(OPACITY)
+        composite.SetForegroundOpacity(_opacityOf(over.GetID()))
+    if former != over.GetID():
+        _refreshLegends(former)
+        _refreshLegends(over.GetID())
 
 
 def _mapOver(imageId):
@@ -97,6 +103,18 @@ def _mapOver(imageId):
         return None
     found = [node for node in allMaps() if keyOf(node) == wanted and imageId in imageIds(node)]
     return found[-1] if found else None
+
+
+def _refreshLegends(nodeId):
+    """Let the views draw the legends of a map anew: they do not see that an image comes or goes."""
+    node = slicer.mrmlScene.GetNodeByID(nodeId) if nodeId else None
+    for place in range(1, node.GetNumberOfDisplayNodes() if node is not None and _isMap(nodeId) else 0):
+        if node.GetNthDisplayNode(place) is not None:
+            node.GetNthDisplayNode(place).Modified()
+
+
+def _opacityOf(nodeId):
+    return float(slicer.mrmlScene.GetNodeByID(nodeId).GetAttribute(STRENGTH) or OPACITY)
 
 
 def _isMap(nodeId):

@@ -126,6 +126,8 @@ class SceneResult:
         All that show the result; `node` alone when not given.
     maps : tuple of vtkMRMLScalarVolumeNode
         The maps that were asked for, see `mapnodes.KINDS`.
+    measures : dict or None
+        What was measured of the lesions (``breastseg-measures-1``, see docs/measures.md); None as long as nothing was.
     """
 
     node: object
@@ -135,6 +137,7 @@ class SceneResult:
     timings: dict
     nodes: tuple = ()
     maps: tuple = ()
+    measures: dict | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "nodes", tuple(self.nodes) or ((self.node,) if self.node is not None else ()))

@@ -16,6 +16,10 @@ BINARY_LABELMAP = "Binary labelmap"
 FILL_OPACITY = 0.15
 # Attribute of results and of what they were before their clean-up.
 RESULT = "BreastSeg.Result"
+# Attribute of what a result was before its clean-up, and the reference to it from the result.
+BEFORE, BEFORE_ROLE = "BreastSeg.BeforeCleanup", "BreastSegBeforeCleanup"
+# Attribute of results: which run on the exam it was.
+NUMBER = "BreastSeg.Number"
 # More segments than that slow every view down; the smallest regions share one.
 MOST_SEGMENTS = 30
 
@@ -181,11 +185,56 @@ def addBeforeCleanup(raw, mask, node, geometry, reference, labels):
         return None
     name = _("{name} before clean-up").format(name=node.GetName())
     before = yield from addSegmentation(raw, geometry, reference, name=name, labels=labels, surface=False)
+    before.SetAttribute(BEFORE, "1")
+    node.SetNodeReferenceID(BEFORE_ROLE, before.GetID())
     display = before.GetDisplayNode()
     display.SetVisibility(False)
     # An outline alone, so that both can be compared when it is shown.
     display.SetOpacity2DFill(0.0)
     return before
+
+
+def addPieces(node, pieces, geometry, suffix=""):
+    """Add segments to a segmentation that is in the scene. A generator: one segment a turn.
+
+    Parameters
+    ----------
+    node : vtkMRMLSegmentationNode
+    pieces : sequence of Piece
+    geometry : Geometry
+        The grid of the pieces, in the world.
+    suffix : str
+        Stands behind the names.
+
+    Yields
+    ------
+    str
+        What was done.
+
+    Returns
+    -------
+    list of str
+        IDs of the new segments. If the generator is closed or fails before its end, they are removed.
+    """
+    made = []
+    try:
+        for piece in pieces:
+            segment = _segmentOf(piece, geometry, node, suffix)
+            segmentId = node.GetSegmentation().GenerateUniqueSegmentID("Segment")
+            node.GetSegmentation().AddSegment(segment, segmentId)
+            made.append(segmentId)
+            yield "segment"
+    except BaseException:
+        removeSegments(node, made)
+        raise
+    return made
+
+
+def removeSegments(node, ids):
+    """Remove segments, as far as they are still there."""
+    for segmentId in ids:
+        if node.GetSegmentation().GetSegment(segmentId) is not None:
+            node.GetSegmentation().RemoveSegment(segmentId)
 
 
 def remove(node):
@@ -256,7 +305,7 @@ def _split(name, array, offset, rows, geometry):
     return pieces
 
 
-def _segmentOf(piece, geometry, node):
+def _segmentOf(piece, geometry, node, suffix=""):
     image = slicer.vtkOrientedImageData()
     z, y, x = piece.offset
     depth, height, width = piece.array.shape
@@ -267,9 +316,9 @@ def _segmentOf(piece, geometry, node):
     segment = slicer.vtkSegment()
     segmentation = node.GetSegmentation()
     names = {segmentation.GetNthSegment(i).GetName() for i in range(segmentation.GetNumberOfSegments())}
-    title, number = segmentName(piece.label, piece.side), 2
+    title, number = segmentName(piece.label, piece.side) + suffix, 2
     while title in names:
-        title, number = segmentName(piece.label, piece.side, number), number + 1
+        title, number = segmentName(piece.label, piece.side, number) + suffix, number + 1
     segment.SetName(title)
     segment.SetColor(*segment_color(piece.label))
     segment.SetTerminology(terminology_entry(piece.label, piece.side or ""))

@@ -8,7 +8,7 @@ from pathlib import Path
 import slicer
 
 from ..inference.client import WorkerClient
-from . import arrangedstore, examflow, previewflow
+from . import arrangedstore, examflow, exportflow, kineticsflow, measureflow, previewflow, removedregions
 
 
 class Session:
@@ -61,6 +61,26 @@ class Session:
         """Return the turns of `examflow.segmentExam` for a loaded exam."""
         client = self._worker()
         return examflow.segmentExam(client, exam, client.folder, report, **options)
+
+    def measureResult(self, exam, report, **options):
+        """Return the turns of `measureflow.measureResult` for a segmentation on a loaded exam."""
+        client = self._worker()
+        return measureflow.measureResult(client, exam, client.folder, report, **options)
+
+    def exportResult(self, exam, report, **options):
+        """Return the turns of `exportflow.exportResult` for a segmentation on a loaded exam."""
+        client = self._worker()
+        return exportflow.exportResult(client, exam, client.folder, report, **options)
+
+    def measureKinetics(self, exam, report, **options):
+        """Return the turns of `kineticsflow.measureKinetics` for a segmentation on a loaded exam."""
+        client = self._worker()
+        return kineticsflow.measureKinetics(client, exam, client.folder, report, **options)
+
+    def bringBack(self, exam, report, **options):
+        """Return the turns of `removedregions.bringBackAndMeasure` for a result on a loaded exam."""
+        client = self._worker()
+        return removedregions.bringBackAndMeasure(client, exam, client.folder, report, **options)
 
     def prepareExam(self, exam, report, **options):
         """Return the turns of `previewflow.prepareExam` for a loaded exam."""

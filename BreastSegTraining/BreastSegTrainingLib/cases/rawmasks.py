@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from BreastSegLib.errors import BadInput
+from BreastSegLib.exam.dicom.segfile import is_segmentation, read_seg
 from BreastSegLib.exam.images.breastdm import slices_first
 from BreastSegLib.exam.images.picturestack import read_stack
 from BreastSegLib.exam.mammograms.opening import open_dicom
@@ -22,8 +23,8 @@ def read_raw_mask(path, shape, flat):
     Parameters
     ----------
     path : Path
-        .nii, .nii.gz, .nrrd, .mha, .mhd, .seg.nrrd, .npy, INbreast .xml; of a mammogram also .png, .tif and .dcm; of
-        another exam also a folder with a picture for each slice.
+        .nii, .nii.gz, .nrrd, .mha, .mhd, .seg.nrrd, .npy, INbreast .xml, DICOM segmentation; of a mammogram also
+        .png, .tif and a picture as .dcm; of another exam also a folder with a picture for each slice.
     shape : tuple of int
         (z, y, x) of the exam, which outlines are drawn on.
     flat : bool
@@ -44,6 +45,8 @@ def read_raw_mask(path, shape, flat):
         from .outlines import read_outlines
 
         return read_outlines(path, shape)
+    if is_segmentation(path):
+        return _dicom_segments(path, flat)
     if name.endswith(".dcm"):
         stored, _ = stored_values(open_dicom(path, path.name, pixels=True), path.name)
         return RawMask(_labels(np.asarray(stored)[None], path), None, path)
@@ -55,6 +58,18 @@ def read_raw_mask(path, shape, flat):
         array = slices_first(array, path)
     names = {segment.label: segment.words for segment in segments if segment.words}
     return RawMask(_labels(array, path), geometry, path, names)
+
+
+def _dicom_segments(path, flat):
+    """Return the `RawMask` of a DICOM segmentation: its segments with their names and codes."""
+    labels, segments = read_seg(path)
+    names = {}
+    for segment in segments:
+        scheme, value, meaning = segment.type or ("", "", "")
+        words = (segment.label, f"{scheme}:{value}" if value else "", value, meaning)
+        names[segment.number] = tuple(dict.fromkeys(word for word in words if word))
+    names = {number: words for number, words in names.items() if words}
+    return RawMask(_labels(labels.array, path), None if flat else labels.geometry, path, names)
 
 
 def _labels(array, path):

@@ -145,8 +145,9 @@ def _finish(points, count, evidence, findings):
             resolution_s=None if length is None else round(length, 3),
             since_injection_s=p.since_injection,
             contradictions=tuple(dict.fromkeys(findings.doubts)),
+            frames=_frames(phase.files, s[0]),
         )
-        for phase, p, length in zip(number_phases(rows), points, lengths(points))
+        for phase, p, s, length in zip(number_phases(rows), points, stacks, lengths(points))
     )
     findings.notes += [
         f"{(b.time_s - a.time_s) / 60:.0f} minutes lie between {a.name} and {b.name}: "
@@ -170,6 +171,13 @@ def _finish(points, count, evidence, findings):
         tuple(tuple(h.slice_ref for h in s[0]) for s in stacks),
         next((h.breast for p in points for h in p.headers if h.breast), ""),
     )
+
+
+def _frames(files, headers):
+    """Return which frame of which file each slice is; empty where every file is one slice."""
+    if any(header.frame is None for header in headers):
+        return ()
+    return tuple((files.index(header.path), header.frame) for header in headers)
 
 
 def _whole(points, count, findings):
