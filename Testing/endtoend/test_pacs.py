@@ -14,6 +14,7 @@ from BreastSegLib.inference.child import PACKAGE_FOLDER, child_environment
 from BreastSegLib.pacs import Credentials, Query, Tls, archive_of, read_peer
 from BreastSegLib.pacs.exams import key_of
 from BreastSegLib.pacs.problems import ArchiveError
+from BreastSegLib.pacs.receiving import Receiver
 from BreastSegLib.pacs.retry import Retry
 from BreastSegLib.samples.dce import make_dce_exam
 from BreastSegLib.samples.writing import write_dce_sample, write_mammogram_sample
@@ -22,7 +23,7 @@ from pydicom import dcmread
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
 pytestmark = pytest.mark.skipif(bool(orthanc_server.why_not()), reason=orthanc_server.why_not())
-SECRET, PATIENCE_S = "s3cr3t-Pa55", 80.0
+SECRET, PATIENCE_S = "s3cr3t-Pa55", 150.0
 QUICK = Retry(attempts=4, first_s=0.05)
 
 
@@ -217,6 +218,29 @@ def test_tls_and_passwords(certificates, exam, tmp_path, monkeypatch):
             assert SECRET not in caught.value.line
         said = command("pacs", "echo", "--peer", url, "--tls-ca", pem["ca.pem"], user="mary", word=SECRET)
         assert said.returncode == 0 and "answers" in said.stdout and SECRET not in said.stdout + said.stderr
+
+
+def test_who_sends_to_us_with_tls_must_have_a_certificate(certificates, exam):
+    pem, came = {path.name: str(path) for path in certificates.iterdir()}, []
+
+    def sender(tls):
+        return archive_of(read_peer(f"WATCH@127.0.0.1:{receiver.port}", tls=tls), Retry(attempts=1))
+
+    def on_received(received):
+        came.append(received.uid)
+        return 0
+
+    ours = Tls(True, pem["ca.pem"], pem["server.pem"], pem["server.key"])
+    with Receiver("WATCH", 0, on_received, tls=ours, address="127.0.0.1") as receiver:
+        for wrong in (
+            Tls(),
+            Tls(True, pem["ca.pem"]),
+            Tls(True, pem["ca.pem"], pem["stranger.pem"], pem["stranger.key"]),
+        ):
+            with pytest.raises(ArchiveError):
+                sender(wrong).echo()
+        assert sender(Tls(True, pem["ca.pem"], pem["us.pem"], pem["us.key"])).send(exam[:2])["sent"] == 2
+    assert sorted(came) == sorted(by_uid(exam[:2]))
 
 
 def test_an_exam_that_is_stored_is_segmented_and_its_results_are_sent_back(server, exam, tmp_path):

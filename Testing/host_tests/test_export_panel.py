@@ -2,13 +2,22 @@
 
 import csv
 import json
+import os
 import shutil
-from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from breastseg_fixtures import breastseg, finish, load, scene, turnUntil, widget  # noqa: F401
-from region_fixtures import layout, view  # noqa: F401
+from breastseg_fixtures import (  # noqa: F401
+    breastseg,
+    finish,
+    load,
+    one_event_a_turn,
+    scene,
+    turnUntil,
+    widget,
+)
+from export_fixtures import asUsual, coarse, tick  # noqa: F401
 from results_fixtures import BOX, OTHER, draw
 
 KINDS = ("html", "pdf", "csv", "json", "seg", "sr", "pdf_dicom")
@@ -37,8 +46,7 @@ def panel(widget, tmp_path):  # noqa: F811
     tick(box, *KINDS)
     yield panel
     settle(panel)
-    tick(box, "html", "pdf", "csv")
-    box.ui.exportFolderEdit.setCurrentPath("")
+    asUsual(box)
     panel.ui.exportGroup.collapsed = True
 
 
@@ -55,14 +63,6 @@ def asked(monkeypatch):
 
     monkeypatch.setattr(slicer.util, "confirmYesNoDisplay", ask)
     return found
-
-
-def tick(box, *kinds):
-    """Tick these kinds and no others."""
-    from BreastSegLib.panel.exportbox import KINDS as checks
-
-    for kind, (name, _end) in checks.items():
-        getattr(box.ui, name).checked = kind in kinds
 
 
 def settle(panel):
@@ -113,19 +113,17 @@ def countsOf(path):
     return [int((volume == number).sum()) for number in seg.segment_numbers], types
 
 
-def test_what_is_missing_is_said(panel, dicom_sample):  # noqa: F811
+def test_what_is_missing_is_said(panel, coarse):  # noqa: F811
     box, ui = panel.resultSteps.export, panel.resultSteps.export.ui
     assert ui.exportFrame.isHidden() and ui.exportEmptyLabel.text.startswith("Segment an exam first")
-    loadAndDraw(panel, dicom_sample / "exam", BOX)
+    loadAndDraw(panel, coarse, BOX)
     assert not ui.exportFrame.isHidden() and ui.exportEmptyLabel.isHidden()
     assert ui.exportButton.isEnabled() and ui.exportNoteLabel.isHidden() and box.kinds == KINDS
     ui.exportFolderEdit.setCurrentPath(" ")
     assert ui.exportNoteLabel.text == "Choose a folder for the files." == ui.exportButton.toolTip
     assert not ui.exportButton.isEnabled() and not ui.exportNoteLabel.isHidden()
     ui.exportFolderEdit.setCurrentPath("here")
-    assert ui.exportButton.isEnabled() and not box.outputs["html"].startswith("here"), (
-        "absolute: the worker is elsewhere"
-    )
+    assert ui.exportButton.isEnabled() and os.path.isabs(box.outputs["html"]), "the worker is elsewhere"
     for name in ("", "../out", "a/b", "a\\b", "a:b", "a\nb", "x" * 81):
         ui.exportNameEdit.text = name
         assert not ui.exportButton.isEnabled(), name
@@ -137,15 +135,16 @@ def test_what_is_missing_is_said(panel, dicom_sample):  # noqa: F811
     assert ui.exportProgressFrame.isHidden() and ui.exportRowFrame.isHidden() and ui.exportStatusLabel.isHidden()
     # Who is named is decided anew for each exam.
     ui.identifyCheck.checked = True
-    load(panel, dicom_sample / "exam")
+    load(panel, coarse)
     assert not ui.identifyCheck.checked
 
 
-def test_a_run_goes_out_in_all_kinds(panel, dicom_sample, asked, tmp_path, artefacts, layout, caplog):  # noqa: F811
+def test_a_run_goes_out_in_all_kinds(panel, coarse, asked, tmp_path, artefacts, caplog, monkeypatch):  # noqa: F811
+    import pydicom
     from Host import screenshots
 
     folder, box = tmp_path / "out", panel.resultSteps.export
-    exam = load(panel, dicom_sample / "exam")
+    exam = load(panel, coarse)
     panel.ui.segmentButton.click()
     settle(panel)
     rows = panel.resultsBox.result.measures["lesions"]
@@ -197,6 +196,20 @@ def test_a_run_goes_out_in_all_kinds(panel, dicom_sample, asked, tmp_path, artef
     page = (folder / FILES["html"]).read_text(encoding="utf-8")
     assert "Sample" in page and "SYNTHETIC-DCE-7" in page
     assert (folder / FILES["csv"]).read_bytes() == before[FILES["csv"]], "what was not ticked is left alone"
+    # A model that is not installed any more has made it all the same.
+    monkeypatch.setattr("BreastSegLib.scene.measureflow._modelFolder", lambda result: "")
+    tick(box, "seg")
+    write(panel)
+    again = pydicom.dcmread(folder / FILES["seg"]).SegmentSequence[0]
+    assert again.SegmentAlgorithmType == "SEMIAUTOMATIC" and again.SegmentAlgorithmName == "demo-dce"
+
+
+def voxelsOf(node, exam):
+    """Return how many voxels the first segment has."""
+    import slicer
+
+    segment = node.GetSegmentation().GetNthSegmentID(0)
+    return int((slicer.util.arrayFromSegmentBinaryLabelmap(node, segment, exam.reference) > 0).sum())
 
 
 def erase(node, exam):
@@ -209,8 +222,8 @@ def erase(node, exam):
     slicer.util.updateSegmentBinaryLabelmapFromArray(array, node, segment, exam.reference)
 
 
-def test_what_was_drawn_by_hand_is_said_to_be(panel, dicom_sample, tmp_path):  # noqa: F811
-    _exam, _node = loadAndDraw(panel, dicom_sample / "exam", BOX, OTHER)
+def test_what_was_drawn_by_hand_is_said_to_be(panel, coarse, tmp_path):  # noqa: F811
+    _exam, _node = loadAndDraw(panel, coarse, BOX, OTHER)
     tick(panel.resultSteps.export, "seg", "html")
     write(panel)
     counts, types = countsOf(tmp_path / "out" / FILES["seg"])
@@ -242,18 +255,17 @@ def test_no_dicom_for_image_files(panel, sample, tmp_path):
     assert not box.ui.openFolderButton.isHidden()
 
 
-def test_which_sources_are_dicom(dicom_sample, tmp_path):
+def test_which_sources_are_dicom(coarse, tmp_path):  # noqa: F811
     from BreastSegLib.scene.dicomsource import dicomSourceOf
 
-    exam = dicom_sample / "exam"
-    files = sorted(str(path) for path in exam.rglob("*.dcm"))
+    files = sorted(str(path) for path in coarse.rglob("*.dcm"))
     (tmp_path / "a.nii.gz").write_bytes(b"no image")
     (tmp_path / "b.png").write_bytes(b"no image")
     (tmp_path / "readme").write_text("no image")
     for source, isDicom in (
         (None, False),
         ({}, False),
-        ({"folder": str(exam), "decisions": {"pre": "1"}}, True),
+        ({"folder": str(coarse), "decisions": {"pre": "1"}}, True),
         ({"folder": str(tmp_path)}, False),
         ({"folder": str(tmp_path / "none")}, False),
         ({"dicom": files}, True),
@@ -268,24 +280,49 @@ def test_which_sources_are_dicom(dicom_sample, tmp_path):
     assert dicomSourceOf({"folder": str(tmp_path)}) is not None
 
 
-def test_cancelling_leaves_nothing(panel, dicom_sample, tmp_path):  # noqa: F811
-    loadAndDraw(panel, dicom_sample / "exam", BOX)
+@pytest.mark.parametrize("stage", ["Reading the segmentation", "Measuring the lesions", "Writing the files"])
+def test_cancelling_leaves_nothing(panel, coarse, tmp_path, one_event_a_turn, stage):  # noqa: F811
+    loadAndDraw(panel, coarse, BOX)
     box = panel.resultSteps.export
     box.ui.exportButton.click()
     assert box.working and not panel.ui.segmentButton.isEnabled() and not panel.ui.loadButton.isEnabled()
     assert not box.ui.exportProgressFrame.isHidden() and not box.ui.exportFormFrame.isEnabled()
-    turnUntil(lambda: panel.session.workerBusy)
+    turnUntil(lambda: box.ui.exportStageLabel.text.startswith(stage))
     box.ui.exportCancelButton.click()
     assert box.ui.exportStageLabel.text == "Cancelling …"
-    turnUntil(lambda: not box.working, patience=10)
+    turnUntil(lambda: not box.working, patience=20)
     assert box.ui.exportStatusLabel.text == "Cancelled; nothing was written." and names(tmp_path / "out") == []
     assert panel.ui.loadButton.isEnabled() and box.ui.exportButton.isEnabled()
     left = [path.name for path in panel.session._client.folder.iterdir()] if panel.session._client else []
     assert not [name for name in left if name.startswith("export-")]
 
 
-def test_a_folder_that_cannot_be_written_is_one_line(panel, dicom_sample, tmp_path):  # noqa: F811
-    loadAndDraw(panel, dicom_sample / "exam", BOX)
+def test_edits_while_it_writes_are_told(panel, coarse, tmp_path):  # noqa: F811
+    exam, node = loadAndDraw(panel, coarse, BOX)
+    box, results = panel.resultSteps.export, panel.resultsBox
+    tick(box, "csv")
+    write(panel)
+    assert not results.edited and results.result.measures
+    erase(node, exam)
+    turnUntil(lambda: results.edited)
+    tick(box, "json")
+    box.ui.exportButton.click()
+    turnUntil(lambda: not results.edited)
+    erase(node, exam)
+    turnUntil(lambda: results.edited)
+    settle(panel)
+    assert results.edited and box.written, "these numbers are not of the second change"
+    (row,) = json.loads((tmp_path / "out" / FILES["json"]).read_text(encoding="utf-8"))["lesions"]
+    assert row["voxels"] == results.result.measures["lesions"][0]["voxels"] > voxelsOf(node, exam)
+    # And a change that was never measured stays told when nothing comes of it.
+    (tmp_path / "file").write_text("")
+    box.ui.exportFolderEdit.setCurrentPath(str(tmp_path / "file"))
+    write(panel)
+    assert results.edited and box.written == ()
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(panel, coarse, tmp_path):  # noqa: F811
+    loadAndDraw(panel, coarse, BOX)
     box = panel.resultSteps.export
     (tmp_path / "out").write_text("a file")
     tick(box, "csv", "json")
@@ -295,16 +332,54 @@ def test_a_folder_that_cannot_be_written_is_one_line(panel, dicom_sample, tmp_pa
     assert (tmp_path / "out").read_text() == "a file" and box.ui.exportRowFrame.isHidden()
 
 
-def test_the_scene_is_closed_meanwhile(panel, dicom_sample, tmp_path):  # noqa: F811
+def test_the_scene_is_closed_meanwhile(panel, coarse, tmp_path):  # noqa: F811
     import slicer
 
-    loadAndDraw(panel, dicom_sample / "exam", BOX)
+    loadAndDraw(panel, coarse, BOX)
     box = panel.resultSteps.export
     box.ui.exportButton.click()
     turnUntil(lambda: panel.session.workerBusy)
     slicer.mrmlScene.Clear(0)
     turnUntil(lambda: not box.working, patience=10)
     assert box.ui.exportFrame.isHidden() and names(tmp_path / "out") == []
+
+
+def test_the_panel_goes_away_meanwhile(panel, coarse, tmp_path):  # noqa: F811
+    loadAndDraw(panel, coarse, BOX)
+    box = panel.resultSteps.export
+    box.ui.exportButton.click()
+    turnUntil(lambda: panel.session.workerBusy)
+    box.close()
+    assert not box.working
+    panel.session.close()
+    assert names(tmp_path / "out") == []
+    box.refresh(True)
+    assert write(panel).startswith("Written: "), "opened again, it works"
+
+
+def test_what_was_written_is_opened(panel, coarse, tmp_path, monkeypatch):  # noqa: F811
+    import qt
+    from BreastSegLib.panel import exportbox
+
+    opened = {"urls": [], "works": True}
+
+    class Services:
+        @staticmethod
+        def openUrl(url):
+            opened["urls"].append(url.toLocalFile())
+            return opened["works"]
+
+    monkeypatch.setattr(exportbox, "qt", SimpleNamespace(QDesktopServices=Services, QUrl=qt.QUrl))
+    loadAndDraw(panel, coarse, BOX)
+    box = panel.resultSteps.export
+    tick(box, "csv", "html")
+    write(panel)
+    box.ui.openReportButton.click()
+    box.ui.openFolderButton.click()
+    assert opened["urls"] == [str(tmp_path / "out" / FILES["html"]), str(tmp_path / "out")]
+    opened["works"] = False
+    box.ui.openReportButton.click()
+    assert box.ui.exportStatusLabel.text == f"Nothing could open {tmp_path / 'out' / FILES['html']}"
 
 
 def test_mammograms_go_out(panel, tmp_path, asked):

@@ -136,6 +136,22 @@ def test_the_model_s_training_is_compared(sample, exam_store, truth, tmp_path):
     assert {"unlike-training-size", "unlike-training-resolution"} <= kinds
 
 
+def test_noise_is_not_measured_piece_by_piece(sample):
+    """A mask of thousands of specks would take minutes: the largest are measured, and the rest is told."""
+    rng = np.random.default_rng(0)
+    noise = (rng.random(sample.truth.array.shape) < 0.02).astype(np.uint8)
+    noise[sample.truth.array > 0] = 1
+    pieces = ndimage.label(noise, np.ones((3, 3, 3)))[1]
+    found = measuring.measured(
+        sample.exam, [Volume(noise, sample.exam.geometry)], [None], measuring.Asked(), lambda *_: None
+    )
+    (one,) = [row for row in found["warnings"] if row["kind"] == "many-lesions"]
+    assert len(found["lesions"]) == 100 and found["lesions"][0]["voxels"] >= sample.truth.array.sum()
+    assert f"{pieces:,} pieces" in one["text"] and one["data"]["others"] == pieces - 100
+    measured = sum(row["voxels"] for row in found["lesions"])
+    assert one["data"]["voxels"] + measured == noise.sum() and len(found["warnings"]) < 20
+
+
 @pytest.mark.parametrize("kind", ["channels", "untimed", "spacing"])
 def test_exams_that_tell_less(sample, truth, tmp_path, kind):
     phases, exam = sample.exam.phases, sample.exam

@@ -8,6 +8,7 @@ import socket
 import stat
 import threading
 import time
+from socketserver import BaseServer
 
 import pytest
 from BreastSegLib.errors import BadInput, Cancelled
@@ -25,6 +26,13 @@ from pydicom import dcmread
 
 GOOD, BAD, MORE = "1.2.31", "1.2.32", "1.2.33"
 PATIENCE_S = 30.0
+
+
+@pytest.fixture(autouse=True)
+def servers_that_end_quickly(monkeypatch):
+    monkeypatch.setattr(
+        BaseServer.serve_forever, "__defaults__", (0.02,)
+    )  # seconds between two looks, else half of one
 
 
 def exam(study, count=3):

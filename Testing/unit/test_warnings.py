@@ -67,6 +67,21 @@ def test_outside_in_a_mammogram_says_in_which_view():
     assert one["text"].startswith("Lesion 2 of LCC lies outside") and one["data"]["views"] == [1]
 
 
+def test_many_lesions_outside_are_one_warning():
+    rows = [{**LESION, "label": n} for n in range(1, 8)]
+    found = warnings_of("dce", rows, outside=[1.0] * 6 + [0.0])
+    assert [row["kind"] for row in found] == ["outside-breast"] and found[0]["lesions"] == [1, 2, 3, 4, 5, 6]
+    assert "6 lesions lie outside" in found[0]["text"] and "and 1 more" in found[0]["text"]
+    assert len(warnings_of("dce", rows, outside=[1.0] * 5 + [0.0] * 2)) == 5
+
+
+def test_what_was_left_out_and_many_remarks():
+    one = told("mammograms", left_out=[{"measured": 100, "others": 1234, "voxels": 9, "view": "LCC"}])["many-lesions"]
+    assert "1,334 pieces in LCC" in one["text"] and "other 1,234" in one["text"]
+    found = warnings_of("dce", [LESION], phases=TIMED, notes=[f"Note {n}." for n in range(13)])
+    assert len(found) == 11 and "3 more remarks" in found[-1]["text"]
+
+
 @pytest.mark.parametrize(
     "removed, words",
     [

@@ -8,7 +8,7 @@ MOVED_MM = 2.0
 # size (a ball of about 5 mm), or the second in any case.
 PART_OF_LARGEST = 0.1
 LARGE = {"volume_mm3": (50.0, 500.0), "area_mm2": (10.0, 100.0), "voxels": (27, 1000)}
-MOST = 5  # things of one kind that are named one by one
+MOST, MOST_NOTES = 5, 10  # things of one kind that are named one by one; remarks on the kinetics
 RESTORE = "restore-removed"
 
 
@@ -42,6 +42,7 @@ def warnings_of(
     corrected=False,
     differences=(),
     notes=(),
+    left_out=(),
 ):
     """Return what is worth reading about a result, the gravest first.
 
@@ -66,6 +67,9 @@ def warnings_of(
         See `fingerprint.differences`.
     notes : sequence of str
         Sentences of the kinetics.
+    left_out : sequence of dict
+        Of images with too many lesions: how many were ``measured``, how many ``others`` there are and their
+        ``voxels``, and the ``view``.
 
     Returns
     -------
@@ -74,6 +78,7 @@ def warnings_of(
     """
     found = [
         *_no_lesion(kind, rows, removed),
+        *_left_out(left_out),
         *_outside_breast(rows, outside),
         *_removed(rows, removed),
         *_low_probability(rows),
@@ -104,15 +109,29 @@ def _no_lesion(kind, rows, removed):
 
 
 def _outside_breast(rows, outside):
-    for row, share in zip(rows, outside):
-        if share is None or share < PARTLY:
-            continue
+    far = [(row, share) for row, share in zip(rows, outside) if share is not None and share >= PARTLY]
+    if len(far) > MOST:
+        names = _listed([_name(row) for row, _ in far])
+        text = f"{len(far)} lesions lie outside the breast, or partly so: {names}. Check whether they are lesions."
+        found = [row for row, _ in far]
+        labels, shares = [row["label"] for row in found], [share for _, share in far]
+        yield warning("outside-breast", text, labels, shares=shares, views=_views(found))
+        return
+    for row, share in far:
         name, percent = _name(row), round(100 * share)
         if share >= WHOLLY:
             text = f"{_capital(name)} lies outside the breast ({percent} % of it): check whether it is a lesion."
         else:
             text = f"{percent} % of {name} lies outside the breast: check its edge."
         yield warning("outside-breast", text, [row["label"]], share=share, views=_views([row]))
+
+
+def _left_out(images):
+    for one in images:
+        where = f" in {one['view']}" if one.get("view") else ""
+        text = f"The mask falls into {one['measured'] + one['others']:,} pieces{where}, which looks like noise: the "
+        text += f"{one['measured']} largest are measured, the other {one['others']:,} are not."
+        yield warning("many-lesions", text, **one)
 
 
 def _removed(rows, removed):
@@ -166,8 +185,10 @@ def _kinetics(phases, notes):
         which = "the phases" if len(unknown) == len(phases) else _listed(unknown)
         text = f"The times of {which} are unknown: whatever needs them, such as the time to peak, is left empty."
         yield warning("times-unknown", text, phases=unknown)
-    for note in notes:
+    for note in notes[:MOST_NOTES]:
         yield warning("kinetics", note)
+    if len(notes) > MOST_NOTES:
+        yield warning("kinetics", f"There are {len(notes) - MOST_NOTES} more remarks like these on the kinetics.")
 
 
 def _no_spacing(kind, names):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..volume import Volume
 from .kinetics import measure_kinetics
 from .lesions import boxes_of, lesion_labels, measure_shapes
 from .matching import match_views
@@ -14,6 +15,8 @@ from .views import measure_view
 from .warnings import warnings_of
 
 FORMAT = "breastseg-measures-1"
+# Lesions of one image that are measured: what has more is noise, and measuring it would take minutes.
+MOST = 100
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ def measure_dce(exam, mask, settings=None, known=None, report=None):
     """
     settings, known = settings or Settings(), known or Known()
     chance, breast = known.of(0)
-    labels, values = lesion_labels(mask, known.connected)
+    labels, values, rest = _numbered(mask, known.connected)
     shapes = measure_shapes(
         labels,
         exam.geometry,
@@ -106,6 +109,7 @@ def measure_dce(exam, mask, settings=None, known=None, report=None):
         corrected=corrected,
         differences=known.differences,
         notes=notes,
+        left_out=[rest] if rest else (),
     )
     return _whole("dce", rows, settings, warnings, removed, exam.spacing_known) | {
         "phases": plain(phases),
@@ -131,15 +135,19 @@ def measure_mammograms(exam, masks, known=None):
         As `measure_dce`; phases and tissue are empty, and ``views`` names the views.
     """
     known = known or Known()
-    rows, shares = [], []
+    rows, shares, left_out = [], [], []
     views = [{"name": v.name, "title": v.title, "spacing_known": v.spacing is not None} for v in exam.views]
     for index, (view, mask) in enumerate(zip(exam.views, masks)):
         if mask is None:
             continue
         chance, breast = known.of(index)
         its = {"breast": breast, "chance": chance, "names": known.names, "connected": known.connected}
+        labels, values, rest = _numbered(mask, known.connected)
+        if rest:
+            left_out.append({**rest, "view": view.name})
+            mask = Volume(np.where(labels > 0, mask.array, 0), mask.geometry)
         rows += measure_view(mask, exam.images[index].geometry, view, index, **its)
-        shares += _shares_outside(*lesion_labels(mask, known.connected), breast)
+        shares += _shares_outside(labels, values, breast)
     rows = match_views(rows, exam.views)
     removed = [row for row in known.removed if not _is_in(row, masks[row.get("view_index", 0)])]
     unknown = [view["name"] for view in views if not view["spacing_known"]]
@@ -150,6 +158,7 @@ def measure_mammograms(exam, masks, known=None):
         outside=shares,
         unknown_spacing=unknown,
         differences=known.differences,
+        left_out=left_out,
     )
     return _whole("mammograms", rows, None, warnings, removed, not unknown) | {
         "phases": [],
@@ -188,6 +197,17 @@ def _whole(kind, rows, settings, warnings, removed, spacing_known):
         "warnings": plain(warnings),
         "removed": plain(list(removed)),
     }
+
+
+def _numbered(mask, connected):
+    """Return the numbered lesions, the largest `MOST` only, their values, and the count and voxels of the others."""
+    labels, values = lesion_labels(mask, connected)
+    if len(values) <= MOST:
+        return labels, values, None
+    others = labels > MOST
+    rest = {"others": len(values) - MOST, "voxels": int(np.count_nonzero(others)), "measured": MOST}
+    labels[others] = 0
+    return labels, values[:MOST], rest
 
 
 def _shares_outside(labels, values, breast):

@@ -81,7 +81,7 @@ class Watch:
     def __init__(self, settings, work, archive=None, tell=None, outbox=None):
         self.settings, self._work, self._archive = settings, work, archive
         self._tell_unlocked, self._telling = tell or (lambda event: None), threading.Lock()
-        self._stop, self._refused_at = threading.Event(), float("-inf")
+        self._stop, self._to_send, self._refused_at = threading.Event(), threading.Event(), float("-inf")
         self._outbox, self._exams = outbox, None
         self._asked = {}  # exam → when its images were first counted, and when last
         self.port = None
@@ -94,6 +94,7 @@ class Watch:
     def stop(self):
         """End soon; may be called in any thread and by a signal."""
         self._stop.set()
+        self._to_send.set()
 
     def run(self):
         """Work until `stop` is called.
@@ -198,6 +199,7 @@ class Watch:
                 )
                 if files and self._archive is not None and self._exams.fingerprint(key) == fingerprint:
                     self._outbox.add(files, label)
+                    self._to_send.set()
         except Cancelled:
             self._exams.wait_again(key)
             return
@@ -241,7 +243,8 @@ class Watch:
                 what = error.what if isinstance(error, BreastSegError) else type(error).__name__
                 self._tell({"event": "note", "message": f"Sending failed: {what}"})
                 self._stop.wait(10 * SEND_LOOK_S)
-            self._stop.wait(SEND_LOOK_S)
+            self._to_send.wait(SEND_LOOK_S)
+            self._to_send.clear()
 
     def _pulse(self):
         if self.stopped:

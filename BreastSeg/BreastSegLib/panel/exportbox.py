@@ -10,6 +10,7 @@ import slicer
 
 from ..errors import BreastSegError, Cancelled
 from ..pipeline.exporting import ENDINGS
+from ..pipeline.exporting import STAGE as WRITING
 from ..scene.companions import isThere
 from ..scene.dicomsource import dicomSourceOf
 from ..scene.texts import _
@@ -55,12 +56,16 @@ class ExportBox:
         Called when the work begins or has ended: other work of the panel has to wait meanwhile.
     sendFiles : callable, optional
         ``sendFiles(paths)`` asks which archive they go to, and sends them.
+    onRead : callable, optional
+        Called with the result when its segments have been read: later changes of them are not in the files.
     """
 
-    def __init__(self, group, layout, session, log, sourceOf=None, onMeasured=None, onWork=None, sendFiles=None):
+    def __init__(
+        self, group, layout, session, log, sourceOf=None, onMeasured=None, onWork=None, sendFiles=None, onRead=None
+    ):
         self._group, self._session, self._log = group, session, log
         self._sourceOf, self._onMeasured = sourceOf or (lambda: None), onMeasured
-        self._onWork, self._sendFiles = onWork, sendFiles
+        self._onWork, self._sendFiles, self._onRead = onWork, sendFiles, onRead or (lambda result: None)
         top = slicer.util.loadUI(str(UI))
         layout.addWidget(top)
         self.ui = slicer.util.childWidgetVariables(top)
@@ -172,6 +177,7 @@ class ExportBox:
                 dicom=self._dicom,
                 identify=self._dicom is not None and bool(self.ui.identifyCheck.checked),
                 overwrite=overwrite,
+                onRead=lambda: self._onRead(former),
             )
         except BreastSegError as error:
             self._onError(error)
@@ -294,7 +300,8 @@ class ExportBox:
     def _onProgress(self, stage, done, total, secondsLeft):
         if self.runner.cancelling:
             return
-        ui, text, left = self.ui, stageTitle(stage), state.timeLeft(secondsLeft, _)
+        text = _("Writing the files") if stage == WRITING else stageTitle(stage)
+        ui, left = self.ui, state.timeLeft(secondsLeft, _)
         ui.exportStageLabel.text = f"{text} – {left}" if left else text
         ui.exportProgressBar.setRange(0, max(0, int(total)))
         ui.exportProgressBar.setValue(min(int(done), int(total)))

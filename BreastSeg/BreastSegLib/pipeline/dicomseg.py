@@ -1,6 +1,8 @@
 """Masks of a result as DICOM segmentations: one segment for each lesion that was measured."""
 
+from ..errors import BadInput
 from ..measures import lesion_labels
+from ..measures.whole import MOST
 from ..volume import Volume
 
 # highdicom is imported in the functions: it takes a second, and most runs write no DICOM.
@@ -33,8 +35,11 @@ def lesion_seg(sources, mask, measures, card, connected=True, edited=False, view
     """
     from ..reports.dicom.segmentation import lesion_segments, make_seg
 
-    labels, _ = lesion_labels(mask, connected)
+    labels, values = lesion_labels(mask, connected)
     segments = lesion_segments(measures, term_of(card), algorithm_of(card), edited, view)
+    if len(segments) == MOST < len(values):
+        what = f"The mask falls into {len(values):,} pieces, which looks like noise: a DICOM segmentation holds {MOST}"
+        raise BadInput(what, hint="Clean the mask up, or save it as .nrrd or .nii.gz")
     return make_seg(sources, Volume(labels, mask.geometry), segments)
 
 
@@ -43,6 +48,8 @@ def raw_seg(sources, raw, card):
     from ..reports.dicom.segmentation import Segment, make_seg
 
     labels, values = lesion_labels(raw)
+    if len(values) > MOST:  # noise: one segment for each label
+        labels, values = lesion_labels(raw, connected=False)
     names = [f"Region {number} before the clean-up" for number in range(1, len(values) + 1)]
     term, algorithm, side = term_of(card), algorithm_of(card), sources.side
     segments = [Segment(number, name, term, side, algorithm) for number, name in enumerate(names, 1)]

@@ -250,8 +250,14 @@ class _Work:
 
 
 def _card(request):
-    """Return the card of the model, {} without one."""
-    return card_of(find_model(request["model"], verify=False)) if request.get("model") else {}
+    """Return the card of the model that made the mask; what the run tells of a model that is not here; {} without."""
+    made = (request.get("record") or {}).get("model") or {}
+    told = {"name": made["name"], "hash": made.get("hash") or ""} if made.get("name") else {}
+    if not request.get("model"):
+        return told
+    card = card_of(find_model(request["model"], verify=False))
+    # Another model may have its name by now.
+    return card if not told.get("hash") or told["hash"] == card["hash"] else told
 
 
 def _bytes(path):

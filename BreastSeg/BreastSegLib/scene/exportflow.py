@@ -16,7 +16,9 @@ from .texts import _
 SAME_MM = 0.1
 
 
-def exportResult(client, exam, folder, report, *, result, outputs, dicom=None, identify=False, overwrite=False):
+def exportResult(
+    client, exam, folder, report, *, result, outputs, dicom=None, identify=False, overwrite=False, onRead=None
+):
     """Measure the visible segments of a result as they are now, and write what is asked for. A generator.
 
     Parameters
@@ -35,6 +37,8 @@ def exportResult(client, exam, folder, report, *, result, outputs, dicom=None, i
     identify : bool
         Whether the report names the patient.
     overwrite : bool
+    onRead : callable, optional
+        Called when the segments have been read: what the user changes from then on is neither measured nor written.
 
     Returns
     -------
@@ -53,6 +57,8 @@ def exportResult(client, exam, folder, report, *, result, outputs, dicom=None, i
     try:
         asked = measureflow.formerFields(result)
         asked |= yield from measureflow.fieldsOf(client, exam, output, report, result)
+        if onRead is not None:
+            onRead()
         notes = asked.pop("notes")
         answer = yield from answerTo(client, client.send("measure", **asked), report)
         if not any(isThere(node) for node in result.nodes):
