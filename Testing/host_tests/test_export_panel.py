@@ -321,6 +321,23 @@ def test_edits_while_it_writes_are_told(panel, coarse, tmp_path):  # noqa: F811
     assert results.edited and box.written == ()
 
 
+def test_edits_while_the_kinetics_are_measured_are_told(panel, coarse):  # noqa: F811
+    exam, node = loadAndDraw(panel, coarse, BOX)
+    box, results = panel.resultSteps.kinetics, panel.resultsBox
+    box.measure()
+    settle(panel)
+    assert not results.edited and results.result.measures
+    erase(node, exam)
+    turnUntil(lambda: results.edited)
+    box.measure()
+    turnUntil(lambda: not results.edited)
+    erase(node, exam)
+    turnUntil(lambda: results.edited)
+    settle(panel)
+    assert results.edited, "these numbers are not of the second change"
+    assert results.result.measures["lesions"][0]["voxels"] > voxelsOf(node, exam)
+
+
 def test_a_folder_that_cannot_be_written_is_one_line(panel, coarse, tmp_path):  # noqa: F811
     loadAndDraw(panel, coarse, BOX)
     box = panel.resultSteps.export

@@ -12,6 +12,7 @@ from BreastSegLib.measures import Settings, maps, quantities
 from BreastSegLib.pipeline import measure, measure_exam, measuring
 from BreastSegLib.pipeline.phasemotion import phase_motion
 from BreastSegLib.pipeline.result import Finding
+from BreastSegLib.recipe.breast_mri import breast_mask
 from BreastSegLib.volume import Volume
 from scipy import ndimage
 
@@ -83,8 +84,12 @@ def test_settings_names_and_labels(sample, exam_store, truth, tmp_path):
 def test_maps_are_those_of_the_exam(sample, exam_store, truth, tmp_path):
     answer = measure_exam(request(exam_store, truth, tmp_path, maps=["pe", "types", "pe"]), quiet)
     assert {name for name in ("pe", "ser", "types") if name in answer} == {"pe", "types"}
-    pe = np.load(answer["pe"])
-    assert np.array_equal(pe, maps.pe_map(sample.exam, Settings()).array) and pe.dtype == np.float32
+    pe, plain = np.load(answer["pe"]), maps.pe_map(sample.exam, Settings()).array
+    inside = pe != 0
+    assert pe.dtype == np.float32 and np.array_equal(pe[inside], plain[inside])
+    assert np.array_equal(pe[sample.truth.array != 0], plain[sample.truth.array != 0]), "lesions are whole"
+    heart = ~inside & (plain > 100)
+    assert heart.sum() > 500 and not (heart & breast_mask(sample.exam.volumes[sample.exam.reference]).mask).any()
     assert np.load(answer["types"]).dtype == np.uint8
     with pytest.raises(BadInput, match="no such map.*pe, ser, types"):
         measure_exam(request(exam_store, truth, tmp_path, maps=["motion"]), quiet)

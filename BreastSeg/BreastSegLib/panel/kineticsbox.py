@@ -40,10 +40,13 @@ class KineticsBox:
         Called with the result as it was, and with its new measures: what else shows it has to follow.
     onWork : callable, optional
         Called when a measurement begins or has ended: other work of the panel has to wait meanwhile.
+    onRead : callable, optional
+        Called with the result when its segments have been read: what is edited from then on is not measured.
     """
 
-    def __init__(self, group, layout, session, log, onMeasured=None, onWork=None):
+    def __init__(self, group, layout, session, log, onMeasured=None, onWork=None, onRead=None):
         self._group, self._session, self._log = group, session, log
+        self._onRead = onRead or (lambda result: None)
         self._onMeasured, self._onWork = onMeasured, onWork
         top = slicer.util.loadUI(str(UI))
         layout.addWidget(top)
@@ -151,7 +154,14 @@ class KineticsBox:
             settings = self.thresholds.settings
             made = [kind for kind in mapnodes.KINETIC_KINDS if kineticsflow.mapOf(exam, kind) is not None]
             kinds = [kind for kind in kineticsflow.mapKinds(exam, settings) if kind in made or kind in maps]
-            turns = self._session.measureKinetics(exam, self._onProgress, result=result, settings=settings, maps=kinds)
+            turns = self._session.measureKinetics(
+                exam,
+                self._onProgress,
+                result=result,
+                settings=settings,
+                maps=kinds,
+                onRead=lambda: self._onRead(result),
+            )
         except BreastSegError as error:
             self._onError(error)
             return

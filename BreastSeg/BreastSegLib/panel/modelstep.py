@@ -247,5 +247,5 @@ class ModelStep:
         self._onChanged()
 
     def _onInterpreter(self, path):
-        slicer.app.settings().setValue(INTERPRETER_SETTING, path.strip())
+        qt.QSettings().setValue(INTERPRETER_SETTING, path.strip())
         self._onChanged()

@@ -27,10 +27,16 @@ class ResultSteps:
 
     def __init__(self, ui, session, log, start, onCancel, showImage, sourceOf, onWork, sendFiles=None):
         self._exam, self._others, self._onWork = None, (), onWork
-        # The result whose segments are being written, and whether it had been edited since it was measured.
+        # The result whose segments are being measured or written, and whether it had been edited before.
         self._read = None
         self.kinetics = KineticsBox(
-            ui.kineticsGroup, ui.kineticsLayout, session, log, onMeasured=self._onMeasured, onWork=onWork
+            ui.kineticsGroup,
+            ui.kineticsLayout,
+            session,
+            log,
+            onMeasured=self._onMeasured,
+            onWork=self._onBoxWork,
+            onRead=self._onRead,
         )
         self.export = ExportBox(
             ui.exportGroup,
@@ -38,8 +44,8 @@ class ResultSteps:
             session,
             log,
             sourceOf=sourceOf,
-            onMeasured=self._onExported,
-            onWork=self._onExportWork,
+            onMeasured=self._onMeasured,
+            onWork=self._onBoxWork,
             sendFiles=sendFiles,
             onRead=self._onRead,
         )
@@ -85,22 +91,19 @@ class ResultSteps:
         if row is not None:
             self.kinetics.choose(row.get("label"))
 
-    def _onMeasured(self, former, measured):
-        self.results.takeMeasured(former, measured)
-
     def _onRead(self, result):
         self._read = (result, self.results.list.isEdited(result))
         self.results.list.setEdited(result, False)
 
-    def _onExported(self, former, measured):
+    def _onMeasured(self, former, measured):
         self._read = None
         # What was edited since the segments were read is not in these numbers.
         edited = self.results.list.isEdited(former)
-        self._onMeasured(former, measured)
+        self.results.takeMeasured(former, measured)
         self.results.list.setEdited(measured, edited)
 
-    def _onExportWork(self):
-        if self._read is not None and not self.export.working:
+    def _onBoxWork(self):
+        if self._read is not None and not self.working:
             # Nothing came of it: the numbers are the former ones.
             (result, edited), self._read = self._read, None
             self.results.list.setEdited(result, edited or self.results.list.isEdited(result))

@@ -357,15 +357,20 @@ def _wanted_maps(request):
 
 
 def _write_maps(exam, wanted, settings, folder, report):
-    """Write maps as ``pe.npy`` … and return their paths; those that the phases do not allow are left out."""
+    """Write maps as ``pe.npy`` … and return their paths; those that the phases do not allow are left out.
+
+    They are 0 outside the breasts: heart and vessels of the chest enhance most, and would draw the eye.
+    """
     paths = {}
     possible = maps.possible_maps(exam.phases, settings) if wanted else ()
-    for name in (name for name in wanted if name in possible):
+    wanted = [name for name in wanted if name in possible]
+    breast = breast_mask(exam.volumes[exam.reference]).mask if wanted else None
+    for name in wanted:
         path = Path(folder) / f"{name}.npy"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             array = np.lib.format.open_memmap(path, "w+", MAPS[name], exam.geometry.shape)
-            maps.MAPS[name](exam, settings, array, report)
+            maps.MAPS[name](exam, settings, array, report, breast)
             array.flush()
         except OSError as error:
             raise write_error(error, folder) from error

@@ -89,12 +89,12 @@ def isFresh(node, exam, settings):
     return node is not None and node.GetAttribute(STATE) == stateOf(exam, settings)
 
 
-def measureKinetics(client, exam, folder, report, *, result, settings, maps=()):
+def measureKinetics(client, exam, folder, report, *, result, settings, maps=(), onRead=None):
     """Measure the segments of a result as they are now, and make maps of kinetics of the exam. A generator.
 
     Parameters
     ----------
-    client, exam, folder, report, result
+    client, exam, folder, report, result, onRead
         See `measureflow.measureResult`.
     settings : measures.settings.Settings
     maps : sequence of str
@@ -132,6 +132,7 @@ def measureKinetics(client, exam, folder, report, *, result, settings, maps=()):
             report,
             result=result,
             settings=settings.to_json(),
+            onRead=onRead,
             extra={"maps": _asked(maps)} if maps else None,
             take=take if maps else None,
         )
