@@ -125,6 +125,7 @@ def _publish(panel, tmp_path):  # noqa: F811
 def _use(tmp_path):
     """Segment an exam that the training has not seen with the published model, as a script of BreastSeg does."""
     import SimpleITK as sitk
+
     from BreastSeg import BreastSegLogic
 
     random, paths = np.random.default_rng(77), []
