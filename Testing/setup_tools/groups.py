@@ -12,6 +12,8 @@ GROUPS = (
     ("host", "host tests", "Testing/host_tests"),
     ("endtoend", "end-to-end tests", "Testing/endtoend"),
 )
+# Whole groups that run in two processes; a file's tests stay in one of them, as they share what is slow to make.
+PARALLEL = {"unit": ("-n", "2", "--dist", "loadfile")}
 NOTHING_COLLECTED = 5
 
 
@@ -102,11 +104,13 @@ def run_tests(python, arguments, root, environment, *, say=print, run=subprocess
     artefacts = root / "test-artefacts"
     artefacts.mkdir(exist_ok=True)
     total, status, collected = Counts(), 0, False
-    for (name, title, _), paths in rows:
+    for (name, title, folder), paths in rows:
         say(f"\n== {title} ==")
         report = artefacts / f"junit-{name}.xml"
         report.unlink(missing_ok=True)
-        command = [str(python), "-m", "pytest", *paths, "-x", "-q", "--durations=15", f"--junitxml={report}", *rest]
+        shared = PARALLEL.get(name, ()) if paths == [folder] and not rest else ()
+        command = [str(python), "-m", "pytest", *paths, *shared, "-x", "-q", "--durations=15"]
+        command += [f"--junitxml={report}", *rest]
         start = time.monotonic()
         code = run(command, cwd=root, env=environment).returncode
         empty = code == NOTHING_COLLECTED

@@ -15,6 +15,7 @@ from BreastSegLib.errors import BadInput
 from BreastSegLib.exam.dce import DceExam, number_phases
 from BreastSegLib.measures import Settings, measure_dce
 from BreastSegLib.measures.quantities import quantities
+from BreastSegLib.models import find_model
 from BreastSegLib.reports.blocks import Bullets, FigureRow, Paragraph, Section, Table, rows_of, shortened
 from BreastSegLib.reports.html import html_text, write_html
 from BreastSegLib.reports.identity import identity_of
@@ -378,15 +379,19 @@ def test_command_takes_measures_record_and_model(patient, capsys, tmp_path, cont
 
     source, mask = patient
     (tmp_path / "m.json").write_text(json.dumps(many(content, 7).measures), encoding="utf-8")
-    (tmp_path / "r.json").write_text(json.dumps(RECORD), encoding="utf-8")
-    code, out, _ = call(
-        capsys,
-        *("report", "--exam", source, "--mask", mask, "--output", tmp_path / "r.html"),
-        *("--measures", tmp_path / "m.json", "--record", tmp_path / "r.json", "--model", "demo-dce"),
-    )
-    assert code == 0 and "7 lesions" in out
-    words = Page((tmp_path / "r.html").read_text(encoding="utf-8")).words
-    assert RECORD["id"] in words and CARD["citation"] in words
+    made = find_model("demo-dce", verify=False).hash
+    # A model that has the name of the one in the record, and is another one, lends the report no card.
+    for name, model_hash, is_that in (("own", made, True), ("other", "f" * 64, False)):
+        record = {**RECORD, "model": {**RECORD["model"], "hash": model_hash}}
+        (tmp_path / "r.json").write_text(json.dumps(record), encoding="utf-8")
+        code, out, _ = call(
+            capsys,
+            *("report", "--exam", source, "--mask", mask, "--output", tmp_path / f"{name}.html"),
+            *("--measures", tmp_path / "m.json", "--record", tmp_path / "r.json", "--model", "demo-dce"),
+        )
+        assert code == 0 and "7 lesions" in out
+        words = Page((tmp_path / f"{name}.html").read_text(encoding="utf-8")).words
+        assert RECORD["id"] in words and (CARD["citation"] in words) == is_that
 
 
 def test_command_refuses_in_one_line(patient, capsys, tmp_path, monkeypatch):

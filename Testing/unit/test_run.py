@@ -470,6 +470,8 @@ def test_groups_run_in_order_and_are_counted(tmp_path, outcomes, arguments, stat
     assert said[-1] == last
     assert [name for name, _ in ran] == ["unit", "host", "endtoend"][:groups]
     assert all(command[-len(arguments) :] == arguments for _, command in ran if arguments)
+    # Only whole groups run in several processes: who asks for single tests wants to see them one after the other.
+    assert [name for name, command in ran if "-n" in command] == ([] if arguments else ["unit"])
 
 
 def test_a_named_file_runs_only_its_group(tmp_path):
