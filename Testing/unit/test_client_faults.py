@@ -188,7 +188,7 @@ def test_a_worker_that_closes_its_output_is_ended(client):
     assert works(client)
 
 
-@pytest.mark.parametrize("pid", [1, 0, -1, os.getpid()])
+@pytest.mark.parametrize("pid", [1, 0, -1, os.getpid()], ids=["first", "0", "-1", "own"])
 def test_a_process_id_that_cannot_be_right_is_never_ended(fake, pid):
     with WorkerClient(environment={**os.environ, "FAKE_PID": str(pid)}) as client:
         ready(client)

@@ -247,7 +247,7 @@ def test_labelled_cases_may_have_segmentations(case, view):
         {"BitsAllocated": 8},
         {"SharedFunctionalGroupsSequence": None},
     ],
-    ids=str,
+    ids=lambda tags: ", ".join(f"{name} {'fewer' if callable(value) else value}" for name, value in tags.items()),
 )
 def test_contradictory_files_give_one_line(case, tmp_path, tags):
     exam, _, path = case
