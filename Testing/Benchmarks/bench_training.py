@@ -28,6 +28,19 @@ DATASET, CONFIGURATION = "Dataset903_TrainingBenchmark", "3d_fullres"
 SHAPE, SPACING = (12, 40, 60), (2.0, 2.0, 3.0)  # small: the validation at the end is slow, and no part of an epoch
 PATCH, FEATURES = [16, 32, 32], [8, 16, 32]
 CASES, EPOCHS = 6, 5
+# Our command, with the network of the plans made a small one, which presets can do and its options cannot.
+WITH_NETWORK = """
+import sys
+from dataclasses import replace
+from BreastSegTrainingLib.__main__ import main
+from BreastSegTrainingLib.commands import train
+usual = train.wish_of
+def small(options):
+    wish = usual(options)
+    return replace(wish, plan={{**wish.plan, "architecture": {{"arch_kwargs": {network!r}}}}})
+train.wish_of = small
+sys.exit(main(sys.argv[1:]))
+"""
 BARE = {5: "nnUNetTrainer_5epochs", 1: "nnUNetTrainer_1epoch"}
 
 
@@ -172,11 +185,11 @@ def our_training(folder, trainer, epochs, device, number):
     from BreastSegTrainingLib.launch import Training
 
     name, work = f"{trainer[-8:].lower()}-{number}", folder / "work"
-    values = architecture()
-    command = [sys.executable, "-m", "BreastSegTrainingLib", "train", str(folder / "nnUNet_raw" / DATASET)]
+    command = [sys.executable, "-c", WITH_NETWORK.format(network=architecture())]
+    command += ["train", str(folder / "nnUNet_raw" / DATASET)]
     command += ["--work", str(work), "--name", name, "--trainer", trainer, "--configuration", CONFIGURATION]
     command += ["--folds", "0", "--epochs", str(epochs), "--iterations", "250", "--batch", "2", "--workers", "0"]
-    command += ["--patch", *map(str, PATCH), "--architecture", json.dumps(values), "--device", device, "--wait"]
+    command += ["--patch", *map(str, PATCH), "--device", device, "--wait"]
     seconds, _ = time_command(command, {**os.environ, "nnUNet_compile": "f"})
     training = Training.read(work / "trainings" / name)
     curves = json.loads((training.output("0") / "curves.json").read_text())
