@@ -25,7 +25,7 @@ def make_tiny_model(
 
     folder, channels = Path(folder), list(load_recipe(recipe).channel_names)
     patch = patch or ((64, 64) if configuration == "2d" else (16, 32, 32))
-    architecture = _architecture(features, len(patch))
+    architecture = architecture_of(features, len(patch))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "plans.json").write_text(
         json.dumps(_plans(channels, patch, architecture, configuration, spacing), indent=2)
@@ -112,7 +112,8 @@ def _configuration(channels, patch, architecture, configuration, spacing):
     }
 
 
-def _architecture(features, axes):
+def architecture_of(features, axes):
+    """Return nnU-Net's own network, small, as plans name it."""
     stages = len(features)
     return {
         "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",

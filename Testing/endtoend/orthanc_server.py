@@ -1,7 +1,6 @@
 """A real archive (Orthanc) on the loopback address, for the time of a test: its own folder, ports and peers."""
 
 import json
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,6 +11,8 @@ from base64 import b64encode
 from contextlib import suppress
 from pathlib import Path
 
+from programs import free_ports, program
+
 START_S, END_S, LOOK_S = 30.0, 10.0, 0.1
 PLUGINS = (Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so"),)
 AET = "TESTARCHIVE"
@@ -21,7 +22,7 @@ def why_not():
     """Return why such an archive cannot be started here, or ''."""
     if not sys.platform.startswith("linux"):
         return "the test's own Orthanc is started on Linux only"
-    if _program() is None:
+    if program("Orthanc") is None:
         return "not installed: Orthanc (package orthanc)"
     missing = [str(path) for path in PLUGINS if not path.exists()]
     return f"not installed: {missing[0]} (package orthanc-dicomweb)" if missing else ""
@@ -108,7 +109,7 @@ class Orthanc:
         """
         with open(self.folder / "log.txt", "ab") as log:
             self._process = subprocess.Popen(
-                [_program(), str(self.folder / "orthanc.json")],
+                [program("Orthanc"), str(self.folder / "orthanc.json")],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -221,18 +222,3 @@ class CuttingProxy:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
-
-
-def free_ports(count):
-    """Return ports that nobody listens on."""
-    held = [socket.socket() for _ in range(count)]
-    for each in held:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports
-
-
-def _program():
-    return shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin:/usr/local/sbin")

@@ -1,13 +1,14 @@
 """A real SLURM of one node on the loopback address, for the time of the tests: its own folder, ports and key."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+
+from programs import free_ports, program
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
 START_S, END_S, LOOK_S = 60.0, 10.0, 0.2
@@ -58,7 +59,7 @@ def why_not():
         return "SLURM runs on Linux only"
     if os.geteuid() != 0:
         return "the test's own SLURM is started by root only"
-    missing = [name for name in PROGRAMS if _program(name) is None]
+    missing = [name for name in PROGRAMS if program(name) is None]
     return f"not installed: {', '.join(missing)} (packages slurm-wlm and munge)" if missing else ""
 
 
@@ -108,7 +109,7 @@ class Cluster:
         }[name]
         with open(folder / f"{name}.out", "ab") as out:
             self._processes[name] = subprocess.Popen(
-                [_program(name), *map(str, command)],
+                [program(name), *map(str, command)],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -165,7 +166,7 @@ class Cluster:
         key = folder / "munge.key"
         key.write_bytes(os.urandom(128))
         os.chmod(key, 0o600)
-        controller, daemon = _free_ports(2)
+        controller, daemon = free_ports(2)
         text = CONFIG.format(
             host=socket.gethostname().partition(".")[0], folder=folder, controller=controller, daemon=daemon, node=NODE
         )
@@ -177,18 +178,3 @@ class Cluster:
         self.start("slurmctld")
         self.start("slurmd")
         self.wait_ready()
-
-
-def _program(name):
-    """Return the path of a program; those of the system's administrator need not be on the user's search path."""
-    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin:/usr/local/sbin")
-
-
-def _free_ports(count):
-    held = [socket.socket() for _ in range(count)]
-    for each in held:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in held]
-    for each in held:
-        each.close()
-    return ports

@@ -18,7 +18,8 @@ from BreastSegLib.pacs.receiving import Receiver
 from BreastSegLib.pacs.retry import Retry
 from BreastSegLib.samples.dce import make_dce_exam
 from BreastSegLib.samples.writing import write_dce_sample, write_mammogram_sample
-from orthanc_server import CuttingProxy, Orthanc, free_ports
+from orthanc_server import CuttingProxy, Orthanc
+from programs import free_ports
 from pydicom import dcmread
 from pydicom.uid import JPEG2000Lossless, RLELossless
 

@@ -7,13 +7,10 @@ import os
 from pathlib import Path
 
 import numpy as np
+from tiny_model import architecture_of
 
 DATASET = "Dataset901_Blobs"
 STATISTICS = ("max", "mean", "median", "min", "percentile_00_5", "percentile_99_5", "std")
-CONVOLUTIONS = {
-    "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
-    "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-}
 
 
 def make_preprocessed(root, size=(1, 32, 32), count=6, channels=1, plans="nnUNetPlans", **changes):
@@ -76,24 +73,7 @@ def dataset_of(channels, count):
 
 def plain_unet(dimension, features=(8, 16, 16)):
     """Return nnU-Net's own network, small, as plans name it."""
-    stages = len(features)
-    arguments = {
-        "n_stages": stages,
-        "features_per_stage": list(features),
-        "conv_op": f"torch.nn.modules.conv.Conv{dimension}d",
-        "kernel_sizes": [[3] * dimension] * stages,
-        "strides": [[1] * dimension, *([[2] * dimension] * (stages - 1))],
-        "n_conv_per_stage": [1] * stages,
-        "n_conv_per_stage_decoder": [1] * (stages - 1),
-        "conv_bias": True,
-        "norm_op": f"torch.nn.modules.instancenorm.InstanceNorm{dimension}d",
-        "norm_op_kwargs": {"eps": 1e-05, "affine": True},
-        "dropout_op": None,
-        "dropout_op_kwargs": None,
-        "nonlin": "torch.nn.LeakyReLU",
-        "nonlin_kwargs": {"inplace": True},
-    }
-    return {**CONVOLUTIONS, "arch_kwargs": arguments}
+    return architecture_of(features, dimension)
 
 
 def ours(name, **arguments):

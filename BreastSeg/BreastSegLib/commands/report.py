@@ -70,6 +70,8 @@ def run(options):
         progress.close()
     counts = (len(measures["lesions"]), "lesion"), (len(measures.get("warnings") or ()), "warning")
     sys.stdout.write(", ".join(f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts) + "\n")
+    if options.model and record and find_model(model, verify=False).hash != record["model"].get("hash"):
+        sys.stdout.write(f"Note: {options.model} is not the model that the run record names: its card is left out.\n")
     told = " It names the patient." if options.identify else ""
     if kind == "pdf_dicom" and not told:
         told = " Its pages do not name the patient, its DICOM header does."
