@@ -6,7 +6,6 @@ import tempfile
 import time
 from typing import Annotated
 
-import numpy as np
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -447,6 +446,7 @@ class BreastSegTest(ScriptedLoadableModuleTest):
             selfchecks.checkPhases(self, logic.exam, sample)
             selfchecks.checkSegmentation(self, node, logic, sample)
             selfchecks.checkMap(self, logic.result.maps[0], logic, sample)
+            selfchecks.checkMeasures(self, node, logic)
         finally:
             logic.close()
         self.delayDisplay("Test passed", msec=100)
@@ -455,6 +455,7 @@ class BreastSegTest(ScriptedLoadableModuleTest):
         """An inverted mammogram, written as DICOM, stands in the scene as a radiologist hangs it."""
         from BreastSegLib.samples.dicom_mg import write_mammogram_dicom
         from BreastSegLib.samples.mammogram import make_mammogram
+        from BreastSegLib.scene import selfchecks
 
         self.delayDisplay("Making a sample mammogram", msec=100)
         sample = make_mammogram(SELF_TEST_SEED, "R", "MLO", polarity="MONOCHROME1")
@@ -465,16 +466,7 @@ class BreastSegTest(ScriptedLoadableModuleTest):
                 exam = logic.loadExam(folder)
         finally:
             logic.close()
-        node = exam.nodes[0]
-        self.assertEqual([view.name for view in exam.views], ["RMLO"])
-        np.testing.assert_allclose(node.GetSpacing()[:2], (sample.spacing_mm, sample.spacing_mm))
-        array = slicer.util.arrayFromVolume(node)[0]
-        inside = sample.breast > 0
-        self.assertGreater(array[inside].mean(), array[~inside].mean(), "tissue is bright")
-        matrix = vtk.vtkMatrix4x4()
-        node.GetIJKToRASDirectionMatrix(matrix)
-        # Columns run to the right of the screen, rows down it, in the axial view.
-        np.testing.assert_allclose(slicer.util.arrayFromVTKMatrix(matrix)[:3, :2], [[-1, 0], [0, -1], [0, 0]])
+        selfchecks.checkMammogram(self, exam, sample)
         self.delayDisplay("Test passed", msec=100)
 
     def test_Region(self):

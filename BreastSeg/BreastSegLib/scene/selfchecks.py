@@ -89,3 +89,51 @@ def checkOverlap(test, mask, truth):
     dice = 2 * np.count_nonzero(mask & truth) / (np.count_nonzero(mask) + np.count_nonzero(truth))
     logging.info(f"BreastSeg: self test Dice {dice:.3f}")
     test.assertGreater(dice, 0.7)
+
+
+def checkMeasures(test, node, logic):
+    """The run's lesions are measured, and a lesion that has lost half of itself measures less when measured again.
+
+    Parameters
+    ----------
+    test : unittest.TestCase
+    node : vtkMRMLSegmentationNode
+    logic : BreastSeg.BreastSegLogic
+        With the exam and the result.
+    """
+    row = logic.result.measures["lesions"][0]
+    test.assertEqual(row["side"], "right")
+    test.assertGreater(row["enhancement_mean_pct"], 50)
+    test.assertGreaterEqual(row["longest_mm"], row["inplane_mm"])
+    test.assertGreaterEqual(row["inplane_mm"], row["perpendicular_mm"])
+    segmentId, reference = node.GetSegmentation().GetNthSegmentID(0), logic.exam.reference
+    mask = slicer.util.arrayFromSegmentBinaryLabelmap(node, segmentId, reference)
+    test.assertEqual(row["voxels"], np.count_nonzero(mask))
+    middle = int(np.nonzero(mask)[0].mean())
+    mask[middle:] = 0
+    slicer.util.updateSegmentBinaryLabelmapFromArray(mask, node, segmentId, reference)
+    again = logic.measure(logic.exam, logic.result).measures["lesions"][0]
+    test.assertEqual(again["voxels"], np.count_nonzero(mask))
+    test.assertLess(again["volume_mm3"], row["volume_mm3"])
+
+
+def checkMammogram(test, exam, sample):
+    """An inverted mammogram has bright tissue, its pixel size, and lies as a radiologist hangs it.
+
+    Parameters
+    ----------
+    test : unittest.TestCase
+    exam : SceneMammograms
+    sample : samples.mammogram.SampleMammogram
+        The truth: a right MLO view.
+    """
+    node = exam.nodes[0]
+    test.assertEqual([view.name for view in exam.views], ["RMLO"])
+    np.testing.assert_allclose(node.GetSpacing()[:2], (sample.spacing_mm, sample.spacing_mm))
+    array = slicer.util.arrayFromVolume(node)[0]
+    inside = sample.breast > 0
+    test.assertGreater(array[inside].mean(), array[~inside].mean(), "tissue is bright")
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASDirectionMatrix(matrix)
+    # Columns run to the right of the screen, rows down it, in the axial view.
+    np.testing.assert_allclose(slicer.util.arrayFromVTKMatrix(matrix)[:3, :2], [[-1, 0], [0, -1], [0, 0]])
