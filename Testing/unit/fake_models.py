@@ -6,7 +6,7 @@ import pickle
 import zipfile
 from pathlib import Path
 
-from tiny_model import _architecture, _plans
+from tiny_model import _plans, architecture_of
 
 TRAINER = "nnUNetTrainer__nnUNetPlans__"
 PATCHES = {"2d": (64, 64), "3d_fullres": (16, 32, 32), "3d_lowres": (16, 32, 32), "3d_cascade_fullres": (16, 32, 32)}
@@ -27,7 +27,7 @@ def make_folder(
     folder = Path(folder)
     folder.mkdir(parents=True)
     patch = PATCHES[configuration]
-    plans = _plans(channels, patch, _architecture((4, 8), len(patch)), configuration, 1.0)
+    plans = _plans(channels, patch, architecture_of((4, 8), len(patch)), configuration, 1.0)
     plans["dataset_name"] = dataset
     if previous:
         plans["configurations"][configuration]["previous_stage"] = previous
