@@ -264,6 +264,14 @@ def test_a_half_written_case_never_counts(made, tmp_path, files):
             assert found[path][0] == content, path
 
 
+def test_a_record_that_is_being_written_names_no_case(tmp_path):
+    layout = Layout(tmp_path)
+    layout.record("P001").parent.mkdir()
+    layout.record("P001").write_text("{}")
+    layout.record(".part-x-P002").write_text("{}")
+    assert layout.names() == ["P001"]
+
+
 def test_a_full_disk_ends_the_export_and_keeps_what_is_whole(copy, monkeypatch):
     folder, table = copy
     shutil.rmtree(folder / "raw" / NAME / "imagesTr")

@@ -283,8 +283,8 @@ def test_it_waits_for_the_whole_study_and_says_what_is_missing(tmp_path):
         archive = archive_of(read_peer(fake.peer))
         with Running(tmp_path / "w", work, archive, whole_study=True, complete_after_s=0.2) as running:
             running.send(tmp_path / "a", datasets[:3])
-            time.sleep(0.6)
-            assert work.done == [] and len(fake.finds) >= 2
+            running.wait(lambda: len(fake.finds) >= 2)
+            assert work.done == []
             running.send(tmp_path / "b", datasets[3:])
             running.wait(lambda: work.done == [(GOOD, 4)])
         settings = {"whole_study": True, "complete_after_s": 0.2, "patience_s": 0.5}
@@ -323,6 +323,15 @@ def test_old_exams_are_forgotten(tmp_path):
     assert exams.forget(1.0) == [] and exams.forget(0.0) == [key_of(GOOD)]
     assert [path.name for path in (tmp_path / "incoming").iterdir()] == [key_of(BAD)]
     assert list(status_of(tmp_path)["exams"]) == [key_of(BAD)]
+
+
+def test_a_state_that_is_being_written_is_not_read(tmp_path):
+    exams = Exams(tmp_path)
+    key = exams.arrived(file_bytes(exam(GOOD, 1)[0]))
+    whole = tmp_path / "exams" / f"{key}.json"
+    (whole.parent / f".part-x-{whole.name}").write_text(whole.read_text().replace("receiving", "failed"))
+    states = status_of(tmp_path)["exams"]
+    assert {name: row["state"] for name, row in states.items()} == {key: "receiving"}
 
 
 def test_a_broken_state_is_as_none(tmp_path):

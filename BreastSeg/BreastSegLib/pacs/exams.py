@@ -21,7 +21,7 @@ RECEIVING, RUNNING, DONE, FAILED = "receiving", "running", "done", "failed"
 NO_EXAM = ("SEG", "SR", "DOC", "PR", "KO", "REG", "AU", "PLAN", "RTSTRUCT", "RTPLAN", "RTDOSE", "RTRECORD", "ECG")
 TAGS = ["SOPInstanceUID", "StudyInstanceUID", "Modality"]
 KEY_LENGTH = 12
-FILES, HALF_WRITTEN = "[!.]*.dcm", ".part-*"
+FILES, NOTES, HALF_WRITTEN = "[!.]*.dcm", "[!.]*.json", ".part-*"  # the last: whole_file's, not to be read yet
 
 
 class NotAnExam(Exception):
@@ -257,7 +257,7 @@ def read_state(path):
 
 def states_in(folder):
     """Return the states of all exams below a folder, by key, whoever works on them."""
-    found = {path.stem: read_state(path) for path in sorted((Path(folder) / "exams").glob("*.json"))}
+    found = {path.stem: read_state(path) for path in sorted((Path(folder) / "exams").glob(NOTES))}
     for key, row in found.items():
         if row is not None and row["state"] == RECEIVING:
             row["images"] = sum(1 for _ in (Path(folder) / "incoming" / key).glob(FILES))

@@ -71,7 +71,7 @@ class Layout:
     def names(self):
         """Return the names of the cases that have a record, sorted."""
         folder = self.folder / RECORDS
-        return sorted(path.stem for path in folder.glob("*.json")) if folder.is_dir() else []
+        return sorted(path.stem for path in folder.glob("[!.]*.json")) if folder.is_dir() else []
 
     def samples(self):
         """Return {sample: [files]} of all images and masks in the folder."""
