@@ -48,7 +48,8 @@ def make_raw(folder, cases=6, shape=(12, 24, 24), folds=3, spacing=(2.0, 1.0, 1.
 def make_training(folder, name="one", folds=("0", "1"), acts=None, **values):
     """Write a training for the fake process of `fake_fold` and return it."""
     values = {"device": "cpu", "created": f"2026-01-01T00:00:0{len(launch.trainings_in(folder))}", **values}
-    training = Training(folder, name, "/raw/Dataset101_Tiny", "3d_fullres", "nnUNetTrainerBreastSeg", folds, **values)
+    raw = values.pop("raw", "/raw/Dataset101_Tiny")
+    training = Training(folder, name, raw, "3d_fullres", "nnUNetTrainerBreastSeg", folds, **values)
     training.write()
     (training.folder / "fake.json").write_text(json.dumps({"epochs": 3, **(acts or {})}))
     return training

@@ -170,7 +170,7 @@ def bare_training(folder, variables, epochs, device):
     trainer = BARE[epochs]
     output = folder / "nnUNet_results" / DATASET / f"{trainer}__nnUNetPlans__{CONFIGURATION}" / "fold_0"
     command = [sys.executable, "-m", "nnunetv2.run.run_training", "903", CONFIGURATION, "0", "-tr", trainer]
-    seconds, _ = time_command([*command, "-device", device], environment(variables))
+    seconds, _ = time_command([*command, "-device", device], environment(variables), memory=False)
     code = "import json, sys, torch; c = torch.load(sys.argv[1], weights_only=False, map_location='cpu')['logging']\n"
     code += "print(json.dumps([c['epoch_start_timestamps'], c['epoch_end_timestamps']]))"
     answer = subprocess.run(
@@ -190,7 +190,7 @@ def our_training(folder, trainer, epochs, device, number):
     command += ["--work", str(work), "--name", name, "--trainer", trainer, "--configuration", CONFIGURATION]
     command += ["--folds", "0", "--epochs", str(epochs), "--iterations", "250", "--batch", "2", "--workers", "0"]
     command += ["--patch", *map(str, PATCH), "--device", device, "--wait"]
-    seconds, _ = time_command(command, {**os.environ, "nnUNet_compile": "f"})
+    seconds, _ = time_command(command, {**os.environ, "nnUNet_compile": "f"}, memory=False)
     training = Training.read(work / "trainings" / name)
     curves = json.loads((training.output("0") / "curves.json").read_text())
     return between(curves["epoch_start"], curves["epoch_end"]), seconds

@@ -42,8 +42,10 @@ def _memory(process):
         return 0
 
 
-def time_command(command, environment=None):
+def time_command(command, environment=None, memory=True):
     """Run a command to its end; return seconds and peak memory in bytes (see `PeakMemory`).
+
+    Without `memory` it is not sampled, which takes some time of one processor, and 0.
 
     Raises
     ------
@@ -55,13 +57,15 @@ def time_command(command, environment=None):
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, text=True, errors="replace"
     )
     peak = PeakMemory(process.pid)
-    peak.start()
+    if memory:
+        peak.start()
     output, _ = process.communicate()
     seconds = time.perf_counter() - start
-    memory = peak.finish()
+    if memory:
+        peak.finish()
     if process.returncode:
         raise RuntimeError(f"exit code {process.returncode}: {output[-1500:]}")
-    return seconds, memory
+    return seconds, peak.bytes
 
 
 def summary(values, digits=2):

@@ -6,6 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from BreastSegLib.inference.waiting import set_waiting
+
 TRAINING_SEED = 10_000  # tests and the demo use smaller seeds
 MODELS = Path(__file__).resolve().parents[2] / "BreastSeg" / "Resources" / "Models"
 TRAINER = "nnUNetTrainerDemo"
@@ -71,7 +73,7 @@ def set_up(work):
         (work / name).mkdir(parents=True, exist_ok=True)
         os.environ[f"nnUNet_{name}"] = str(work / name)
     os.environ.update({"nnUNet_compile": "f", "nnUNet_n_proc_DA": "1"})
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # busy waiting is slow where other programs run as well
+    set_waiting(os.environ)
 
 
 def _folder(name):

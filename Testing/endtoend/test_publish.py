@@ -15,6 +15,8 @@ import pytest
 from BreastSegLib.errors import BadInput, Cancelled
 from BreastSegLib.files import read_json, write_image, write_json
 from BreastSegLib.models import open_model
+from BreastSegLib.models.archive import FINGERPRINT
+from BreastSegLib.pipeline.measuring import training_of_model
 from BreastSegTrainingLib.launch import FoldState, Training
 from BreastSegTrainingLib.publish import PublishOptions, publish
 from BreastSegTrainingLib.publish.leaks import leaks_in
@@ -153,12 +155,17 @@ def test_plain_nnunet_runs_it_and_predicts_what_the_training_did(training, publi
     assert np.mean(mask != sitk.GetArrayFromImage(before)) < 0.002 and mask.any()
 
 
-def test_breastseg_installs_the_zip_and_finds_the_lesion_of_an_unseen_exam(published, tmp_path):
+def test_breastseg_installs_the_zip_and_finds_the_lesion_of_an_unseen_exam(training, published, tmp_path):
     import SimpleITK as sitk
 
     library = tmp_path / "library"
     run(library, "models", "install", published.zip)
     run(library, "models", "check", "blobs")
+    known = training_of_model(open_model(library / "blobs"))
+    lengths = [list(high - low for low, high in ranges) for ranges in (known.spacing, known.size)]
+    seen = read_json(training.model / FINGERPRINT)
+    assert lengths == [[0.0] * 3, [0.0] * 3] and len(seen["spacings"]) == 6, "all exams are of one size"
+    assert known.size == tuple((n * s,) * 2 for n, s in zip(seen["shapes_after_crop"][0], seen["spacings"][0]))[::-1]
     assert read_json(library / "blobs" / "breastseg.json")["training"]["data"].startswith("6 cases")
     (post,), truth = blob(np.random.default_rng(77), 1)
     paths = [tmp_path / f"{name}.nii.gz" for name in ("pre", "post1", "post2")]

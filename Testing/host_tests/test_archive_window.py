@@ -69,6 +69,13 @@ def panel(widget, tmp_path):  # noqa: F811
     forget(qt)
 
 
+def patient(command):
+    """What names a patient in the environment of a command."""
+    names = ("PATIENT_ID", "PATIENT_NAME", "ACCESSION")
+    found = {name: command.environment.get(f"BREASTSEG_PACS_{name}", "") for name in names}
+    return {name: text for name, text in found.items() if text}
+
+
 def forget(qt):
     for name in ("Archives", "ArchiveTitle", "ArchiveTls", "ArchiveFolder", "ArchiveCertificates"):
         qt.QSettings().remove(f"BreastSeg/{name}")
@@ -138,10 +145,10 @@ def test_studies_are_found_and_one_is_chosen(window):
         "--ae=BREASTSEG",
         "--date-from=2024-01-31",
         "--modality=MR",
-        "--patient-id=--x",
-        "--patient-name=DOE*",
+        "--patient-from-environment",
         f"--peer={ARCHIVE}",
     ]
+    assert patient(Told.made[0]) == {"PATIENT_ID": "--x", "PATIENT_NAME": "DOE*"}, "others see arguments"
     assert not ui.archiveProgressFrame.isHidden() and not ui.findFrame.isEnabled() and not ui.getButton.isEnabled()
     tell(window, result(studies=[STUDY, OTHER], more=True))
     assert said(window) == "2 studies. There are more: ask more narrowly."
@@ -160,7 +167,12 @@ def test_studies_are_found_and_one_is_chosen(window):
     ui.patientIdEdit.text = ui.patientNameEdit.text = ui.dateFromEdit.text = ""
     ui.accessionEdit.text = "A1"
     ui.findButton.click()
-    assert Told.made[-1].arguments[2:-1] == [f"--peer={ARCHIVE}", "--ae=BREASTSEG", "--accession=A1"]
+    words = [f"--peer={ARCHIVE}", "--ae=BREASTSEG", "--patient-from-environment"]
+    assert Told.made[-1].arguments[2:-1] == words and patient(Told.made[-1]) == {"ACCESSION": "A1"}
+    tell(window, result(studies=[], more=False))
+    ui.accessionEdit.text = ""
+    ui.findButton.click()
+    assert Told.made[-1].arguments[2:-1] == words[:2] and not patient(Told.made[-1])
 
 
 def test_a_study_is_got_and_loaded(window, panel, tmp_path, monkeypatch):

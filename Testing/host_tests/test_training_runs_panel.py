@@ -274,6 +274,32 @@ def test_stop_and_resume_name_whole_trainings_or_folds(step, raw, tmp_path, told
     assert ui.statusLabel.text == f"{NAME} goes on." and not queue.busy
 
 
+def test_a_training_gets_further_folds(step, raw, tmp_path, told, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("BreastSegTrainingLib.panel.needs.ensure", lambda names, session: None)
+    work = tmp_path / "work"
+    training = writeWork(work, raw)  # noqa: F811
+    choose(step, raw, work)
+    ui = step._ui
+    step.queue.commands.close()
+    assert not ui.addFoldsButton.isEnabled() and ui.addFoldsButton.toolTip == "Choose rows of one training first"
+    pick(step, NAME)
+    has = training.folds
+    assert f"that {NAME} does not have yet" in ui.addFoldsButton.toolTip and not ui.addFoldsButton.isEnabled()
+    new = [fold for fold in step.folds.names if fold not in has]
+    step.folds.tick((has[0], *new))
+    assert ui.addFoldsButton.isEnabled() and ui.addFoldsButton.toolTip.endswith(f"too: {' '.join(new)}")
+    ui.addFoldsButton.click()
+    assert told[-1].arguments == ["resume", str(work), NAME, "--add-folds", *new, "--events"]
+    training.changed(folds=(*has, *new)).write(overwrite=True)
+    tell(step_panel(step), told[-1], {"event": "result", "queued": [{"training": NAME, "fold": new[0]}]})
+    assert ui.statusLabel.text == f"{NAME} trains further folds: {' '.join(new)}."
+    assert [run.fold for run in step.queue.runs.of(NAME)] == [*has, *new]
+    assert set(new) < {row[0] for row in cells(step)} and not ui.addFoldsButton.isEnabled()
+    other = writeDataset(tmp_path / "other")
+    ui.trainDatasetEdit.setCurrentPath(str(other))
+    assert ui.addFoldsButton.toolTip == f"Choose the dataset of {NAME} above first"
+
+
 def test_stopping_does_not_wait_for_other_work(step, raw, tmp_path, told, table):  # noqa: F811
     panel = step_panel(step)  # noqa: F811
     work = tmp_path / "work"

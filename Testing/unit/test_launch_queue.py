@@ -15,7 +15,7 @@ from BreastSegTrainingLib import launch
 from BreastSegTrainingLib.launch import FoldState, interpreter, queue, runner
 from BreastSegTrainingLib.launch.queue import LOCKED_AS
 from BreastSegTrainingLib.launch.truth import Place, is_busy
-from launch_cases import make_training, states, wait_for
+from launch_cases import make_raw, make_training, states, wait_for
 
 FAKE = Path(__file__).with_name("fake_fold")
 
@@ -245,6 +245,25 @@ def test_resume_leaves_alone_what_runs_waits_or_is_done(work, monkeypatch):
     assert states(work)["one", "1"] == "running"  # nothing is known of it here
     for fold in training.folds:
         FoldState(state="done").write(training.fold_folder(fold))
+
+
+def test_a_training_gets_further_folds(work, tmp_path):
+    raw = make_raw(tmp_path, shape=(4, 8, 8))
+    training = make_training(work, folds=("1",), raw=str(raw), digest=launch.digest_of(raw))
+    assert launch.add_folds(work, "one", ["2", "0", "2", "1"]) == [("one", "2"), ("one", "0")]
+    wait_for(lambda: list(states(work).values()).count("done") == 2)
+    assert launch.find(work, "one").folds == ("0", "1", "2")
+    assert FoldState.read(training.fold_folder("1")) is None, "what it had stays as it was"
+    for folds, words in ((["7"], "no fold 7"), (["x"], "folds are"), (["1"], None)):
+        if words is None:
+            assert launch.add_folds(work, "one", folds) == []
+            continue
+        with pytest.raises(BadInput, match=words):
+            launch.add_folds(work, "one", folds)
+    (raw / "labelsTr" / "P000_1.nii.gz").write_bytes(b"another")
+    with pytest.raises(BadInput, match="has changed"):
+        launch.add_folds(work, "one", ["all"])
+    assert launch.find(work, "one").folds == ("0", "1", "2")
 
 
 def test_names_that_are_not_there_are_told(work):

@@ -54,6 +54,21 @@ def test_find_for_people_and_for_programs(capsys):
         assert code == 0 and "No study" in out
 
 
+def test_who_is_looked_for_need_not_stand_among_the_arguments(capsys, monkeypatch):
+    with FakeArchive(images()) as fake:
+        command = ("pacs", "find", "--peer", fake.peer, "--patient-from-environment")
+        code, _, err = call(capsys, *command)
+        assert code == 2 and "names no patient" in err and not fake.finds
+        monkeypatch.setenv("BREASTSEG_PACS_PATIENT_NAME", "Doe*")
+        code, out, _ = call(capsys, *command, "--json")
+        assert code == 0 and len(json.loads(out)) == 1 and fake.finds[-1].PatientName == "Doe*"
+        monkeypatch.setenv("BREASTSEG_PACS_PATIENT_ID", "none")
+        code, out, _ = call(capsys, *command)
+        assert code == 0 and "No study" in out and fake.finds[-1].PatientID == "none"
+        code, _, err = call(capsys, *command, "--accession", "A1")
+        assert code == 2 and "named twice" in err
+
+
 def test_get_and_send(capsys, tmp_path):
     with FakeArchive(images()) as fake:
         common = ("--peer", fake.peer)

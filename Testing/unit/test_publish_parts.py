@@ -25,7 +25,7 @@ from BreastSegTrainingLib.publish.child import ask
 from BreastSegTrainingLib.publish.data import sentence, summarise
 from BreastSegTrainingLib.publish.leaks import leaks_in
 from BreastSegTrainingLib.publish.packing import pack
-from BreastSegTrainingLib.publish.texts import published_dataset, published_plans
+from BreastSegTrainingLib.publish.texts import published_dataset, published_fingerprint, published_plans
 from BreastSegTrainingLib.publish.validation import from_evaluation, from_validation
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,6 +69,30 @@ def test_of_the_dataset_lists_of_files_and_folders_stay_out(tmp_path):
     kept = published_dataset(tmp_path / "dataset.json", "CC0")
     assert kept["licence"] == "CC0" and "anna" not in json.dumps(kept) and "MEIER" not in json.dumps(kept)
     assert kept["labels"] == description["labels"] and kept["numTraining"] == 3
+
+
+def test_of_the_fingerprint_no_order_of_cases_and_no_other_words_are_kept(tmp_path):
+    path = tmp_path / "dataset_fingerprint.json"
+    brightness = {"0": {"mean": 1.5, "percentile_99_5": 2.0}}
+    found = {
+        "foreground_intensity_properties_per_channel": brightness,
+        "median_relative_size_after_cropping": 1.0,
+        "shapes_after_crop": [[30, 8, 8], [20, 9, 9], [10, 7, 7]],
+        "spacings": [[2.0, 1.0, 1.0], [3.0, 1.0, 1.0], [2.0, 1.0, 1.0]],
+        "cases": ["MEIER"],
+    }
+    path.write_text(json.dumps(found))
+    kept = published_fingerprint(path)
+    assert kept == {
+        **{name: found[name] for name in found if name != "cases"},
+        "shapes_after_crop": [[10, 7, 7], [30, 8, 8], [20, 9, 9]],
+        "spacings": [[2.0, 1.0, 1.0], [2.0, 1.0, 1.0], [3.0, 1.0, 1.0]],
+    }
+    for wrong in ({**found, "spacings": 3}, {}, [], {**found, "median_relative_size_after_cropping": float("nan")}):
+        path.write_text(json.dumps(wrong))
+        assert published_fingerprint(path) is None
+    path.unlink()
+    assert published_fingerprint(path) is None
 
 
 @pytest.fixture

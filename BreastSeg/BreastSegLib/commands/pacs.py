@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import BadInput, Cancelled
 from ..pacs.archive import FIND_LIMIT, archive_of, outgoing
-from ..pacs.query import Query
+from ..pacs.query import PATIENT_VARIABLES, Query, patient_from_environment
 from .events import add_events, carry_out
 from .outcome import EXIT_CANCELLED, EXIT_FAILED
 from .pacs_arguments import CREDENTIALS, add_peer, peer_of
@@ -57,15 +57,7 @@ def run_find(options):
 
     def work(report):
         report("Asking the archive", 0, 0)
-        query = Query(
-            options.patient_id,
-            options.patient_name,
-            options.accession,
-            options.date_from,
-            options.date_to,
-            options.modality,
-            options.study,
-        )
+        query = _query(options)
         archive = _archive(options)
         rows = archive.find(query, options.limit + 1)
         if options.series:
@@ -114,6 +106,23 @@ def run_send(options):
             sys.stderr.write(f"Refused: {row['file']}: {row['reason']}.\n")
 
     return _carry_out(options, work, show) or (EXIT_FAILED if refused else None)
+
+
+def _query(options):
+    patient = {name: getattr(options, name) for name in PATIENT_VARIABLES}
+    if options.patient_from_environment:
+        twice = [name for name, value in patient.items() if value]
+        if twice:
+            option = f"--{twice[0].replace('_', '-')}"
+            raise BadInput("The patient is named twice", option, "Leave it out, or --patient-from-environment")
+        patient |= patient_from_environment()
+    return Query(
+        **patient,
+        date_from=options.date_from,
+        date_to=options.date_to,
+        modality=options.modality,
+        study_uid=options.study,
+    )
 
 
 def dicom_files(paths):
@@ -169,6 +178,11 @@ def _add_find(parser):
     parser.add_argument("--patient-id", default="", metavar="ID", help="* stands for any characters, ? for one")
     parser.add_argument("--patient-name", default="", metavar="NAME", help="such as DOE*, as FAMILY^GIVEN")
     parser.add_argument("--accession", default="", metavar="NUMBER")
+    parser.add_argument(
+        "--patient-from-environment",
+        action="store_true",
+        help=f"take these from {', '.join(PATIENT_VARIABLES.values())}: arguments are seen in the list of processes",
+    )
     parser.add_argument("--date-from", default="", metavar="DAY", help="first day, as 2024-01-31")
     parser.add_argument("--date-to", default="", metavar="DAY", help="last day")
     parser.add_argument("--modality", default="", metavar="KIND", help="such as MR or MG")

@@ -12,7 +12,8 @@ from ..files import write_error
 from .zipped import damage_told, open_zip, readable
 
 # Names by the end of their path: what the library keeps of a model.
-KEEP = ("plans.json", "dataset.json", "breastseg.json", "recipe.json")
+FINGERPRINT = "dataset_fingerprint.json"  # what the images of the training were like; not every model has it
+KEEP = ("plans.json", "dataset.json", "breastseg.json", "recipe.json", FINGERPRINT)
 CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth")
 MOST_TEXT = 64 << 20
 MOST_CHECKPOINT = 8 << 30

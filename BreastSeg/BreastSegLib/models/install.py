@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import BadInput
 from ..files import read_json, write_error, write_json
-from .archive import KEEP, unpack
+from .archive import FINGERPRINT, KEEP, unpack
 from .card import ENSEMBLE, NAME, check_name, safe_name, write_card
 from .completing import Wishes, complete_card
 from .copying import copy_file, copy_files
@@ -207,7 +207,9 @@ def _make(found, own, job):
         job.notes.append(f"{own}: {', '.join(others)} left out, because there is no {checkpoint}.")
     card, recipe_file = complete_card(found, job.wishes, checkpoint, shown, job.notes)
     names = ["plans.json", "dataset.json", *(f"{fold}/{checkpoint}" for fold in folds)]
-    copy_files(found.folder, target, names, job.report, move=ours)
+    vouched = found.card is None or FINGERPRINT in found.card["checksums"]
+    extra = [FINGERPRINT] if vouched and (found.folder / FINGERPRINT).is_file() else []
+    copy_files(found.folder, target, [*names, *extra], job.report, move=ours)
     if recipe_file is not None:
         copy_file(recipe_file, target / RECIPE)
         if job.wishes.load_recipe(target / RECIPE).hash != card["recipe_hash"]:

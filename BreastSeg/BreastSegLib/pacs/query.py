@@ -1,5 +1,6 @@
 """What is looked for in an archive, and what it answers, as plain rows."""
 
+import os
 import re
 from dataclasses import dataclass
 
@@ -16,6 +17,12 @@ SERIES_KEYS = (
     *("StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "Modality"),
     "NumberOfSeriesRelatedInstances",
 )
+# Where terms that name a patient are read from when they shall not be seen in the list of processes.
+PATIENT_VARIABLES = {
+    "patient_id": "BREASTSEG_PACS_PATIENT_ID",
+    "patient_name": "BREASTSEG_PACS_PATIENT_NAME",
+    "accession": "BREASTSEG_PACS_ACCESSION",
+}
 INSTANCE_KEYS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID", "InstanceNumber")
 
 
@@ -82,6 +89,21 @@ class Query:
             return True  # archives may know a name in several scripts
         asked, found = (_plain_name(name) for name in (self.patient_name, row["patient_name"]))
         return not asked or not found or re.fullmatch(_pattern(asked), found) is not None
+
+
+def patient_from_environment(environment=None):
+    """Return the terms of a `Query` that the environment holds, by name.
+
+    Raises
+    ------
+    BadInput
+        If it holds none: then every patient would be found.
+    """
+    environment = os.environ if environment is None else environment
+    found = {name: environment.get(variable, "") for name, variable in PATIENT_VARIABLES.items()}
+    if not any(found.values()):
+        raise BadInput("The environment names no patient", "", f"Set one of {', '.join(PATIENT_VARIABLES.values())}")
+    return {name: value for name, value in found.items() if value}
 
 
 @dataclass(frozen=True)

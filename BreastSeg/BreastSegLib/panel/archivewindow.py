@@ -19,6 +19,8 @@ from .commandwork import CommandWork
 UI = Path(__file__).resolve().parents[2] / "Resources" / "UI" / "Archive.ui"
 ARCHIVES, TITLE, ENCRYPT = "BreastSeg/Archives", "BreastSeg/ArchiveTitle", "BreastSeg/ArchiveTls"
 USER, PASSWORD = "BREASTSEG_PACS_USER", "BREASTSEG_PACS_PASSWORD"
+PATIENT_ID, PATIENT_NAME = "BREASTSEG_PACS_PATIENT_ID", "BREASTSEG_PACS_PATIENT_NAME"
+ACCESSION = "BREASTSEG_PACS_ACCESSION"
 OWN_TITLE = "BREASTSEG"
 MOST_KEPT = 10  # addresses
 MOST_NAMED = 6  # files
@@ -135,11 +137,8 @@ class ArchiveWindow:
 
     def find(self):
         """Ask for studies."""
-        arguments = ["find"]
+        arguments = ["find", "--patient-from-environment"] if any(self._patient().values()) else ["find"]
         for name, text in (
-            ("--patient-id", self.ui.patientIdEdit.text),
-            ("--patient-name", self.ui.patientNameEdit.text),
-            ("--accession", self.ui.accessionEdit.text),
             ("--date-from", self.ui.dateFromEdit.text),
             ("--date-to", self.ui.dateToEdit.text),
             ("--modality", MODALITIES[max(0, self.ui.modalityBox.currentIndex)]),
@@ -242,6 +241,15 @@ class ArchiveWindow:
             words.append(f"--tls-ca={absolute(ui.caEdit.currentPath)}")
         return words
 
+    def _patient(self):
+        """Return what names the patient that is looked for, by name of variable."""
+        edits = {
+            PATIENT_ID: self.ui.patientIdEdit,
+            PATIENT_NAME: self.ui.patientNameEdit,
+            ACCESSION: self.ui.accessionEdit,
+        }
+        return {name: edit.text.strip() for name, edit in edits.items()}
+
     def _filesText(self):
         """Return which files are sent."""
         names = [Path(path).name for path in self._files]
@@ -251,11 +259,12 @@ class ArchiveWindow:
         return _("Files: {names}").format(names=told)
 
     def _makeCommand(self, arguments):
-        """Return the child process; user and password travel in its environment, not in its arguments."""
+        """Return the child process; who is meant travels in its environment, as all users see arguments."""
         environment = childEnvironment()
-        for name, text in ((USER, self.ui.userEdit.text), (PASSWORD, self.ui.passwordEdit.text)):
-            if text:
-                environment[name] = text
+        told = {USER: self.ui.userEdit.text, PASSWORD: self.ui.passwordEdit.text}
+        if arguments[0] == "find":
+            told |= self._patient()
+        environment.update({name: text for name, text in told.items() if text})
         python = self._session.interpreter or ownInterpreter()
         return ChildCommand(["pacs", *arguments, "--events"], python, environment)
 

@@ -27,6 +27,7 @@ from ..measures import (
     training_of,
 )
 from ..models import find_model
+from ..models.archive import FINGERPRINT
 from ..recipe import load_recipe, prepare_cases
 from ..recipe.breast_mri import breast_mask
 from ..recipe.cleanup import label_components
@@ -227,7 +228,7 @@ def training_of_model(model):
     """Return the `Training` of a model; of an ensemble that of its first member."""
     first = model.parts[0]
     recipe = load_recipe(model.recipe_source)
-    plans, path = read_json(first.folder / "plans.json"), first.folder / "dataset_fingerprint.json"
+    plans, path = read_json(first.folder / "plans.json"), first.folder / FINGERPRINT
     try:
         fingerprint = read_json(path) if path.is_file() else None
     except BadInput:  # it serves for a warning only

@@ -8,7 +8,7 @@ _HOMES = {
     "foldstate": ("FoldState",),
     "measure": ("measure", "measure_once"),
     "predicting": ("predict",),
-    "queue": ("chosen", "enqueue", "find", "resume", "rows", "start", "stop"),
+    "queue": ("add_folds", "chosen", "enqueue", "find", "resume", "rows", "start", "stop"),
     "rawdata": ("RawDataset", "digest_of", "read_raw"),
     "training": ("Training", "trainings_in"),
     "truth": ("state_of",),

@@ -12,7 +12,8 @@ from BreastSegLib.pipeline.batch_lock import BatchLock
 
 from . import interpreter
 from .foldstate import DONE, EPOCH, NOW, QUEUED, RUNNING, STOP, STOPPED, FoldState, now
-from .training import LOCAL, TRAININGS, Training, trainings_in
+from .rawdata import check_unchanged, read_raw
+from .training import ALL, LOCAL, TRAININGS, Training, trainings_in
 from .truth import HANDLE, Place, as_written, is_busy, state_of
 
 QUEUE = ".queue"  # in the folder of the trainings: the runner's jobs
@@ -189,6 +190,41 @@ def resume(work, names=(), batch=None, **changes):
         queued.append((training.name, fold))
     start(work)
     return queued
+
+
+def add_folds(work, name, folds):
+    """Let a training train further folds: it becomes one of these too, and they are queued.
+
+    Parameters
+    ----------
+    work : str or Path
+    name : str
+        Of the training.
+    folds : sequence of str
+        Those that it has already stay as they are.
+
+    Returns
+    -------
+    list of (str, str)
+        (training, fold) of those that were queued.
+
+    Raises
+    ------
+    BadInput
+        If there is no such training or fold, or the dataset has changed since: folds of two states do not compare.
+    """
+    training = find(work, name)
+    new = [fold for fold in dict.fromkeys(map(str, folds)) if fold not in training.folds]
+    grown = training.changed(folds=(*training.folds, *new))
+    check_unchanged(training)
+    raw = read_raw(training.raw)
+    for fold in new:
+        raw.cases_of(fold)
+    if new:
+        grown.changed(folds=sorted(grown.folds, key=lambda fold: (fold == ALL, fold.zfill(9)))).write(overwrite=True)
+        enqueue(training, new)
+        start(work)
+    return [(training.name, fold) for fold in new]
 
 
 def _await_place(folder):

@@ -39,6 +39,7 @@ class QueueBox:
     def __init__(self, ui, parent, say, onChanged, ensure):
         self._ui, self._say, self._onChanged, self._ensure = ui, say, onChanged, ensure
         self._work, self._own, self._looks, self._waiting = "", set(), 0, []
+        self._dataset, self._ticked = "", ()
         self.runs = runrows.Runs()
         self.table = RunTable(ui.queueTable, self._onSelection)
         self.curves = CurvesBox(ui)
@@ -48,6 +49,7 @@ class QueueBox:
         self._timer.connect("timeout()", self.look)
         self._makeStopMenu(parent)
         ui.resumeButton.connect("clicked()", self.resume)
+        ui.addFoldsButton.connect("clicked()", self.addFolds)
         ui.logButton.connect("clicked()", self.showLog)
         ui.runFolderButton.connect("clicked()", self.openFolder)
         self.refresh()
@@ -94,6 +96,25 @@ class QueueBox:
         if runs and self._ensure(["resume", *[str(run.training.trainer) for run in runs]]):
             self._own |= {run.training.name for run in runs}
             self._each("resume", runs, [])
+
+    def offer(self, dataset, folds):
+        """Tell which folds of which dataset are ticked above: a training may get those that it has not.
+
+        Parameters
+        ----------
+        dataset : str
+            Folder of the raw dataset.
+        folds : sequence of str
+        """
+        self._dataset, self._ticked = dataset, tuple(folds)
+
+    def addFolds(self):
+        """Let the chosen training train the ticked folds that it has not."""
+        training, new = self._training(), self._newFolds()
+        if new and self._ensure(["resume", str(training.trainer)]):
+            self._own.add(training.name)
+            self._waiting.append(["resume", self._work, training.name, "--add-folds", *new])
+            self._next()
 
     def showLog(self):
         """Open the log of the chosen fold run."""
@@ -155,19 +176,39 @@ class QueueBox:
             names = runs[0].name if len(runs) == 1 else _("{count} fold runs").format(count=len(runs))
             button.setToolTip(does.format(runs=names) if runs else isNot if chosen else _("Choose a row first"))
         self._stopActions[0].setEnabled(bool(active))
+        self._showAddFolds()
         ui.logButton.setEnabled(self._one() is not None)
         tip = _("Open what the fold run has written")
         ui.logButton.setToolTip(tip if self._one() is not None else _("Choose one fold first"))
         ui.runFolderButton.setEnabled(self._training() is not None)
         tip = _("Open the folder with checkpoints and validation")
         ui.runFolderButton.setToolTip(tip if self._training() is not None else _("Choose rows of one training first"))
-        for button in (ui.stopButton, ui.resumeButton, ui.logButton, ui.runFolderButton):
+        for button in (ui.stopButton, ui.resumeButton, ui.addFoldsButton, ui.logButton, ui.runFolderButton):
             button.setVisible(bool(self.runs.rows))
         ui.curvesFrame.setVisible(bool(self.runs.rows))
         one = self._one()
         words = [one.details] if one is not None else [run.trouble for run in chosen]
         ui.runLabel.text = "\n".join(filter(None, words))
         ui.runLabel.setVisible(any(words))
+
+    def _showAddFolds(self):
+        button, training, new = self._ui.addFoldsButton, self._training(), self._newFolds()
+        button.setEnabled(bool(new))
+        if new:
+            tip = _("Train the ticked folds with {name} too: {folds}").format(name=training.name, folds=" ".join(new))
+        elif training is None:
+            tip = _("Choose rows of one training first")
+        elif training.raw != self._dataset:
+            tip = _("Choose the dataset of {name} above first").format(name=training.name)
+        else:
+            tip = _("Tick folds above that {name} does not have yet").format(name=training.name)
+        button.setToolTip(tip)
+
+    def _newFolds(self):
+        training = self._training()
+        if training is None or training.raw != self._dataset:
+            return []
+        return [fold for fold in self._ticked if fold not in training.folds]
 
     def _makeStopMenu(self, parent):
         menu = qt.QMenu(parent)
@@ -207,6 +248,9 @@ class QueueBox:
             self._say(errorLine(error), True)
         elif verb == "stop":
             self._say(_("{name} was asked to stop.").format(name=name), False)
+        elif verb == "resume" and "--add-folds" in arguments:
+            folds = " ".join(arguments[arguments.index("--add-folds") + 1 :])
+            self._say(_("{name} trains further folds: {folds}.").format(name=name, folds=folds), False)
         elif verb == "resume":
             self._say(_("{name} goes on.").format(name=name), False)
         self.look(always=verb != "status")

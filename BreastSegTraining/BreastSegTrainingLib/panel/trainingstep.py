@@ -138,6 +138,7 @@ class TrainingStep:
         _tell(ui.presetHelpLabel, self._presetWords())
         for widget in (ui.partitionLabel, ui.partitionEdit, ui.hoursLabel, ui.hoursBox, ui.gpusLabel, ui.gpusBox):
             widget.setVisible(settings.executor == "slurm")
+        self.queue.offer(settings.dataset, settings.folds)
         self.queue.refresh()
 
     def setIdle(self, idle):

@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from BreastSegLib.inference.waiting import set_waiting
+
 from ..launch import Training
 
 
@@ -27,7 +29,7 @@ def main(arguments):
     os.environ.update(training.environment())
     os.environ.setdefault("nnUNet_def_n_proc", str(max(1, min(4, training.workers))))
     os.environ.setdefault("nnUNet_n_proc_DA", str(training.workers))
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    set_waiting(os.environ)
     if options.verb == "fold":
         from .fold import run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from BreastSegLib.errors import BadInput
 from BreastSegLib.files import check_output, whole_file, write_json
-from BreastSegLib.models.archive import CHECKPOINTS
+from BreastSegLib.models.archive import CHECKPOINTS, FINGERPRINT
 from BreastSegLib.models.card import CHECKPOINT, check_name, write_card
 from BreastSegLib.models.install import check_new_name
 from BreastSegLib.models.library import RECIPE, open_model
@@ -24,7 +24,7 @@ from .child import ask
 from .data import summarise
 from .leaks import leaks_in
 from .packing import pack
-from .texts import published_dataset, published_plans
+from .texts import published_dataset, published_fingerprint, published_plans
 from .validation import from_evaluation, from_validation
 
 TRAINERS = "trainers"
@@ -210,6 +210,9 @@ def _make(training, options, folds, folder, report, notes):
     folder.mkdir(parents=True)
     write_json(folder / "plans.json", published_plans(training.model / "plans.json", training.configuration))
     write_json(folder / "dataset.json", published_dataset(training.model / "dataset.json", options.licence))
+    fingerprint = published_fingerprint(training.model / FINGERPRINT)
+    if fingerprint is not None:
+        write_json(folder / FINGERPRINT, fingerprint)
     if own is not None:
         shutil.copyfile(own, folder / RECIPE)
     request = {"model": str(training.model), "output": str(folder), "configuration": training.configuration}

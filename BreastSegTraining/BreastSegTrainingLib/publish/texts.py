@@ -1,5 +1,7 @@
 """plans.json and dataset.json as they are published: what inference asks for, and nothing else."""
 
+import json
+
 from BreastSegLib.errors import BadInput
 from BreastSegLib.files import read_json
 
@@ -60,6 +62,39 @@ def published_dataset(path, licence):
     if not isinstance(description, dict) or not description.get("channel_names") or not description.get("labels"):
         raise BadInput("The description of the dataset is damaged", path, "Export the dataset again")
     return {**{key: description[key] for key in DATASET if key in description}, "licence": licence}
+
+
+def published_fingerprint(path):
+    """Return what the training's images were like: spacings, sizes and brightness, in no order of the cases.
+
+    Parameters
+    ----------
+    path : Path
+        nnU-Net's dataset_fingerprint.json of the training's model folder.
+
+    Returns
+    -------
+    dict or None
+        None where the file is missing or is not as nnU-Net writes it: a model does without.
+    """
+    try:
+        found = read_json(path)
+        shapes, spacings = found["shapes_after_crop"], found["spacings"]
+        pairs = sorted((list(map(float, spacing)), list(map(int, shape))) for spacing, shape in zip(spacings, shapes))
+        table = found["foreground_intensity_properties_per_channel"]
+        kept = {
+            "foreground_intensity_properties_per_channel": {
+                str(int(channel)): {str(name): float(value) for name, value in row.items()}
+                for channel, row in table.items()
+            },
+            "median_relative_size_after_cropping": float(found["median_relative_size_after_cropping"]),
+            "shapes_after_crop": [shape for _, shape in pairs],
+            "spacings": [spacing for spacing, _ in pairs],
+        }
+        json.dumps(kept, allow_nan=False)  # a training without any lesion has no brightness of lesions
+    except (BadInput, KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return kept
 
 
 def _with_inherited(table, name, path):

@@ -7,6 +7,7 @@ import warnings
 
 from ...errors import DeviceUnavailable
 from ..hostmemory import main_memory
+from ..waiting import set_waiting
 
 SLOWER = "Use --device cpu (slower)"
 SMI_LIMIT_S = 5.0
@@ -234,9 +235,7 @@ def _first_line(error):
 
 
 def _torch():
-    # Where other programs use the processor too, threads that wait busily for each other made small networks tens of
-    # times slower. torch reads this once, when it is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    set_waiting(os.environ)
     import torch
 
     return torch
