@@ -271,6 +271,15 @@ def test_one_id_is_given_to_all_cases_of_a_patient():
     assert dropped.get("selected") == "no" and dropped.get("reason") == "check: the same pixels in a phase as c"
 
 
+def test_what_is_a_double_of_a_case_that_goes_itself_stays():
+    rows = [row(name, patient="P") for name in "abc"]
+    pixels = {"a": ["1", "2"], "b": ["2", "3"], "c": ["3", "4"]}
+    known = [facts(name, pixels=own, identity="who") for name, own in pixels.items()]
+    table, found = mended(rows, known, everything=True)
+    assert [case.selected for case in table] == [True, False, True]
+    assert {status_of(each) for each in found.values()} == {"ok"}
+
+
 def test_the_side_is_taken_from_the_mask():
     table, found = mended([row(side="left")], [facts(side="right")], "side=side-from-mask")
     assert table.cases[0].get("side") == "right" and found["a"] == []

@@ -32,6 +32,8 @@ def changes_for(table, found, facts, choices, names):
                 parts = [part.strip() for part in chosen.split(";") if part.strip()]
                 own["fixes"] = "; ".join(dict.fromkeys([*parts, fix.name]))
             elif fix.name == "drop":
+                if changes.get(one.other, {}).get("selected") == "no":
+                    continue  # the earlier case goes itself: the next look tells whether this one is still a double
                 own |= {"selected": "no", "reason": f"check: {one.text}"}
             elif fix.name == "side-from-mask":
                 own["side"] = facts[case.name].side
