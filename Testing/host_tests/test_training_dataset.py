@@ -121,7 +121,7 @@ def test_rules_are_explained_and_counted_before_they_are_applied(panel, measured
     rows = panel.ui.reasonsTable
     found = {rows.item(row, 0).text(): rows.item(row, 1).text() for row in range(rows.rowCount)}
     assert found == {"motion … mm is not below 1.5 mm": "2", "centre NACT is not DUKE": "1", "blurred": "1"}
-    assert panel.ui.statusLabel.text == "2 cases stay, 9 are left out."
+    assert panel.ui.statusLabel.text == "Selected: 2 cases; left out: 9."
     rules(panel, "")
     panel.ui.applyButton.click()
     assert told[1].arguments == ["select", str(measured), "--clear", "--events"], "without rules they come back"
@@ -150,7 +150,7 @@ def test_measuring_is_a_command(panel, measured, told):  # noqa: F811
     assert told[0].arguments == ["quality", str(measured), "--events"]
     failed = [{"case": "c3", "why": "too few slices"}]
     tell(panel, told[0], {"event": "result", "measured": 2, "skipped": 9, "failed": failed})
-    assert "2 cases; 9 were measured already" in panel.ui.statusLabel.text and "c3" in panel.ui.statusLabel.text
+    assert "2 cases; measured before: 9" in panel.ui.statusLabel.text and "c3" in panel.ui.statusLabel.text
     assert panel.ui.measuredLabel.text == "12 of 12 measured"
 
 
@@ -212,14 +212,16 @@ def test_the_export_is_asked_for_what_was_chosen(panel, measured, told, tmp_path
     assert ui.stageLabel.text == "Exporting: 3 of 11 – about 3 min left"
     event = {"dataset": str(tmp_path / "raw" / "Dataset007_BreastDCE"), "written": 10, "unchanged": 0, "failed": []}
     tell(panel, told[0], {"event": "result", **event, "training": 8, "test": 2, "folds": 3})
-    assert "8 training and 2 test cases, 3 folds" in ui.exportedLabel.text and ui.showDatasetButton.isEnabled()
+    assert (
+        "8 cases for training, 2 for the test, 3 folds" in ui.exportedLabel.text and ui.showDatasetButton.isEnabled()
+    )
     assert "Exported Dataset007_BreastDCE" in ui.statusLabel.text
 
 
 def test_failed_cases_are_named(panel, measured, told, tmp_path):  # noqa: F811
     panel.open(measured)
     panel.dataset._onExported({"dataset": str(tmp_path), "failed": [{"case": "c1", "why": "disk full"}]})
-    assert "c1: disk full" in panel.ui.exportedLabel.text and "1 cases could not" in panel.ui.statusLabel.text
+    assert "c1: disk full" in panel.ui.exportedLabel.text and "1 case could not" in panel.ui.statusLabel.text
 
 
 def test_the_summary_is_made_and_opened(panel, measured, told, asked, tmp_path, monkeypatch):  # noqa: F811

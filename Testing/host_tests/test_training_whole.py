@@ -77,7 +77,7 @@ def test_from_cases_to_a_dataset(panel, tmp_path, asked, monkeypatch):  # noqa: 
     press(panel, ui.exportButton)
     dataset = tmp_path / "nnUNet_raw" / "Dataset101_Whole"
     assert len(list((dataset / "imagesTr").iterdir())) == len(list((dataset / "labelsTr").iterdir())) == 3
-    assert "3 training and 0 test cases, 2 folds" in ui.exportedLabel.text
+    assert "3 cases for training, 0 for the test, 2 folds" in ui.exportedLabel.text
     record = json.loads((dataset / "dataset.json").read_text(encoding="utf-8"))
     assert record["numTraining"] == 3
     press(panel, ui.exportButton)

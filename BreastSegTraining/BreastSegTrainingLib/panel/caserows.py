@@ -6,6 +6,7 @@ from collections import Counter
 from BreastSegLib.scene.texts import _
 
 from ..cases import all_columns
+from . import counted
 
 STATUS = "status"
 # In the order of the box: what needs work comes first.
@@ -191,7 +192,9 @@ def summary(opened, counts):
     count = len(opened.table)
     if not count:
         return _("No cases yet. Open a table, or add cases.")
-    text = _("{cases} cases of {patients} patients.").format(cases=count, patients=opened.table.patients)
+    text = _("{cases} of {patients}.").format(
+        cases=counted.cases(count), patients=counted.patients(opened.table.patients)
+    )
     words = {
         "missing": _("{count} with missing files"),
         "row": _("{count} with a wrong row"),

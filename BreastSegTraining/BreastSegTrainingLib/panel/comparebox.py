@@ -7,7 +7,7 @@ from BreastSegLib.errors import BreastSegError
 from BreastSegLib.files import read_json
 from BreastSegLib.scene.texts import _
 
-from . import ask
+from . import ask, counted
 from .evaluationfile import Evaluation
 from .resulttables import RIGHT
 from .smalltable import fitHeight
@@ -77,7 +77,7 @@ class CompareBox:
         except (BreastSegError, KeyError, TypeError, ValueError) as error:
             self._say(getattr(error, "line", "") or _("The comparison cannot be read."), True)
             return
-        self._say(_("Compared {count} cases.").format(count=len(record.get("cases", ()))), False)
+        self._say(_("Compared {cases}.").format(cases=counted.cases(len(record.get("cases", ())))), False)
 
     def _fill(self, record):
         table, tests = self._ui.compareTable, record["tests"]

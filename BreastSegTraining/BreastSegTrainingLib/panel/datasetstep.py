@@ -5,7 +5,7 @@ from pathlib import Path
 import qt
 from BreastSegLib.scene.texts import _
 
-from . import ask, exportcommand
+from . import ask, counted, exportcommand
 from .recipebox import RecipeBox
 
 STRATIFY_COLUMNS = 2
@@ -133,18 +133,18 @@ class DatasetStep:
         self._folder = str(event.get("dataset") or "")
         self.onExported(self._folder)
         failed = event.get("failed") or ()
-        words = _("{name}: {training} training and {test} test cases, {folds} folds.").format(
+        words = _("{name}: {training} for training, {test} for the test, {folds}.").format(
             name=Path(self._folder).name,
-            training=_count(event.get("training")),
+            training=counted.cases(_count(event.get("training"))),
             test=_count(event.get("test")),
-            folds=_count(event.get("folds")),
+            folds=counted.folds(_count(event.get("folds"))),
         )
         words += " " + _("Written: {written}, unchanged: {unchanged}.").format(
             written=_count(event.get("written")), unchanged=_count(event.get("unchanged"))
         )
         if event.get("refused"):
-            words += " " + _("{count} cases stay out: their status in step 1 says why.").format(
-                count=len(event["refused"])
+            words += " " + _("Not exported: {cases}; the status in step 1 says why.").format(
+                cases=counted.cases(len(event["refused"]))
             )
         if event.get("key"):
             words += " " + _("Which name is which case: {key}.").format(key=Path(event["key"]).name)
@@ -153,7 +153,9 @@ class DatasetStep:
         self._ui.exportedLabel.text = "\n".join(lines)
         self._ui.exportedLabel.setVisible(True)
         if failed:
-            self._say(_("{count} cases could not be exported; the table says why.").format(count=len(failed)), True)
+            self._say(
+                _("{cases} could not be exported; the table says why.").format(cases=counted.cases(len(failed))), True
+            )
         else:
             self._say(_("Exported {name}.").format(name=Path(self._folder).name), False)
 

@@ -7,6 +7,7 @@ from BreastSegLib.scene.texts import _
 
 from ..evaluation.page import heading, number, shown_measures
 from ..evaluation.write import read_evaluation
+from . import counted
 
 RAW, CLEANED = STAGES = ("raw", "cleaned")
 MEAN, MEDIAN, INTERVAL = STATISTICS = ("mean", "median", "interval")
@@ -86,12 +87,12 @@ class Evaluation:
         """Return all figures of a measure as a sentence."""
         found = (self.record["summary"].get(stage) or {}).get(measure) or {}
         count = found.get("n") or 0
-        return _("{stage}: mean {mean}, median {median}, 95 % interval of the mean {interval}; {count} cases.").format(
+        return _("{stage}: mean {mean}, median {median}, 95 % interval of the mean {interval}; {cases}.").format(
             stage=stageTitle(stage),
             mean=self.statistic(stage, measure, MEAN),
             median=self.statistic(stage, measure, MEDIAN),
             interval=self.statistic(stage, measure, INTERVAL).partition(" ")[2] or "–",
-            count=count,
+            cases=counted.cases(count),
         )
 
     def value(self, row, stage, measure):
@@ -131,7 +132,7 @@ class Evaluation:
 
     def inWords(self):
         """Return a sentence about the whole evaluation."""
-        words = [_("{name}: {count} cases.").format(name=self.name, count=len(self.record["cases"]))]
+        words = [_("{name}: {cases}.").format(name=self.name, cases=counted.cases(len(self.record["cases"])))]
         found = self.record.get("detection") or {}
         if found.get("truth"):
             false = found.get("false_per_image")

@@ -8,7 +8,7 @@ from BreastSegLib.scene.texts import _
 
 from ..evaluation import groups
 from ..scene import showresult
-from . import ask, evaluatecommand
+from . import ask, counted, evaluatecommand
 from .bestbox import BestBox
 from .choicebox import ChoiceBox
 from .commandwork import makeCommand
@@ -287,7 +287,7 @@ class EvaluationStep:
     def _onEvaluated(self, event, output, place):
         path = Path(str(event.get("evaluation") or output / FILE))
         if self.open(path, place):
-            words = [_("Evaluated {count} cases.").format(count=len(self.result.evaluation.record["cases"]))]
+            words = [_("Evaluated {cases}.").format(cases=counted.cases(len(self.result.evaluation.record["cases"])))]
             failed = event.get("failed") or ()
             if failed:
                 words.append(_("{count} could not be measured: {case}, {why}.").format(count=len(failed), **failed[0]))

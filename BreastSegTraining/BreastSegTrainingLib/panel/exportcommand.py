@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from BreastSegLib.scene.texts import _
 
+from . import counted
+
 NAME = re.compile(r"[A-Za-z0-9_]+")
 PREFIX = re.compile(r"[A-Za-z0-9]*")
 # Columns that parts can be alike in; volume stands for the lesion's size.
@@ -107,13 +109,12 @@ def inWords(cases):
     selected = [case for case in cases if case.selected]
     fine = [case for case in selected if case.plain("status") == "ok"]
     patients = len({case.patient for case in fine})
-    text = _("{cases} cases of {patients} patients will be exported.").format(cases=len(fine), patients=patients)
+    told = {"cases": counted.cases(len(fine)), "patients": counted.patients(patients)}
+    text = _("{cases} of {patients} will be exported.").format(**told)
     unchecked = sum(not case.get("status") for case in selected)
     if unchecked:
-        text = _("{count} cases were not checked yet; the export checks them first.").format(count=unchecked)
-        text += " " + _("So far {cases} cases of {patients} patients are fine.").format(
-            cases=len(fine), patients=patients
-        )
+        text = _("Not checked yet: {cases}; the export checks them first.").format(cases=counted.cases(unchecked))
+        text += " " + _("Fine so far: {cases} of {patients}.").format(**told)
     centres = Counter(case.get("centre") or _("no centre") for case in fine)
     if len(centres) > 1:
         text += " " + ", ".join(f"{name}: {count}" for name, count in centres.most_common(6)) + "."

@@ -8,7 +8,7 @@ from BreastSegLib.errors import BreastSegError
 from BreastSegLib.scene.texts import _
 
 from ..cases import columns_of
-from . import ask, distribution, ruletexts
+from . import ask, counted, distribution, ruletexts
 from .smalltable import fitHeight
 
 REASON, COUNT = range(2)
@@ -297,8 +297,8 @@ class QualityStep:
     def _onMeasured(self, event):
         self._file.reread()
         failed = event.get("failed") or ()
-        text = _("Measured: {measured} cases; {skipped} were measured already.").format(
-            measured=event.get("measured", 0), skipped=event.get("skipped", 0)
+        text = _("Measured: {measured}; measured before: {skipped}.").format(
+            measured=counted.cases(event.get("measured", 0)), skipped=event.get("skipped", 0)
         )
         if failed:
             text += " " + _("{count} could not be measured, such as {case}: {why}").format(
@@ -309,8 +309,8 @@ class QualityStep:
     def _onSelected(self, event):
         self._file.reread()
         self._say(
-            _("{selected} cases stay, {excluded} are left out.").format(
-                selected=event.get("selected", 0), excluded=event.get("excluded", 0)
+            _("Selected: {selected}; left out: {excluded}.").format(
+                selected=counted.cases(event.get("selected", 0)), excluded=event.get("excluded", 0)
             ),
             False,
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from BreastSegLib.scene.texts import _
 
 from ..launch import Training, estimate
+from . import counted
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 PATCH = re.compile(r"[1-9]\d{0,3}([ ,x]+[1-9]\d{0,3}){1,2}")
@@ -166,11 +167,9 @@ def inWords(facts, settings):
     """Return a sentence about what the folds are trained on; '' while no dataset is chosen."""
     if facts.problem or not facts.cases:
         return ""
-    words = _("{name}: {count} cases, {channels} channels.").format(
-        name=facts.name, count=facts.cases, channels=len(facts.channels)
+    words = _("{name}: {cases}, {channels}.").format(
+        name=facts.name, cases=counted.cases(facts.cases), channels=counted.channels(len(facts.channels))
     )
-    if len(facts.channels) == 1:
-        words = _("{name}: {count} cases, 1 channel.").format(name=facts.name, count=facts.cases)
     numbered = [fold for fold in settings.folds if fold != ALL]
     if numbered:
         held = max(1, round(facts.cases / facts.folds))

@@ -10,7 +10,7 @@ from BreastSegLib.scene import viewlayout
 from BreastSegLib.scene.texts import _
 
 from ..scene import loadcase, takecase
-from . import ask, needs
+from . import ask, counted, needs
 from .addbox import AddBox
 from .caseactions import CaseActions
 from .caserows import naturalKey
@@ -291,7 +291,7 @@ class TrainingPanel:
 
     def _onCases(self, cases, notRead, notes):
         added, known = self.cases.add(cases)
-        words = [_("{count} cases added.").format(count=added)]
+        words = [_("{cases} added.").format(cases=counted.cases(added))]
         if known:
             words.append(_("{count} were in the table already.").format(count=known))
         if notRead:
