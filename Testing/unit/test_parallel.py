@@ -88,12 +88,21 @@ def test_a_cancel_ends_the_processes_soon():
         if time.monotonic() - start > 1.5:
             raise Cancelled()
 
-    start = time.monotonic()
+    before, start = set(psutil.Process().children(recursive=True)), time.monotonic()
     with pytest.raises(Cancelled):
         list(each(waits, [60.0] * 4, 2, report))
-    time.sleep(0.2)
-    children = [p for p in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
-    assert children == []
+    started = set(psutil.Process().children(recursive=True)) - before
+    # What keeps the list of shared things belongs to Python, and stays.
+    working = [process for process in started if "spawn_main" in _command(process)]
+    assert psutil.wait_procs(working, timeout=10)[1] == []
+
+
+def _command(process):
+    """Return the command line of a process; '' when it has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
 
 
 SCRIPT = """
