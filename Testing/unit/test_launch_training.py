@@ -66,6 +66,7 @@ def test_a_preset_gives_trainer_plan_and_folds_and_the_user_changes_them(raw, tm
     ({"settings": {"epochs": 0}}, "epochs"),
     ({"settings": {"epoch": 3}}, "epoch"),
     ({"folds": ("7",)}, "no fold 7.*0, 1, 2"),
+    *(({"folds": (fold,)}, "There is no fold") for fold in ("x", "1.5", "00", "²", "-1")),
     ({"folds": ("0", "0")}, "Name each once"),
     ({"name": "a/b"}, "cannot be named"),
     ({"preset": "nobody"}, "no preset 'nobody'"),

@@ -9,7 +9,7 @@ from BreastSegLib.errors import BadInput
 from BreastSegLib.files import read_json
 
 from ..dataset.layout import DESCRIPTION, IMAGES, LABELS, SPLITS, check_dataset_name
-from .training import ALL
+from .training import ALL, NUMBER
 
 EXPORT = "Make it with the command export"
 TRAIN = "train"
@@ -75,7 +75,7 @@ class RawDataset:
                 self.folder / SPLITS,
                 "Export it again with --folds 5, or train the fold all",
             )
-        if int(fold) >= len(self.splits):
+        if not NUMBER.fullmatch(fold) or int(fold) >= len(self.splits):
             known = ", ".join(str(number) for number in range(len(self.splits)))
             raise BadInput(f"There is no fold {fold}", self.folder / SPLITS, f"The dataset has the folds {known}")
         training, validation = self.splits[int(fold)]

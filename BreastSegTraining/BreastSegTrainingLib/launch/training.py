@@ -13,6 +13,7 @@ FILE = "training.json"
 TRAININGS = "trainings"
 PREPROCESSED, RESULTS = "nnUNet_preprocessed", "nnUNet_results"
 ALL = "all"  # nnU-Net's name of the fold that trains on every case
+NUMBER = re.compile(r"0|[1-9][0-9]{0,3}")  # of a fold, as nnU-Net writes it in the names of folders
 LOCAL = "local"  # the executor of this computer
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
@@ -94,7 +95,7 @@ class Training:
         object.__setattr__(self, "work", Path(os.path.abspath(self.work)))
         object.__setattr__(self, "folds", tuple(str(fold) for fold in self.folds))
         object.__setattr__(self, "devices", tuple(int(number) for number in self.devices))
-        wrong = [fold for fold in self.folds if fold != ALL and not fold.isdecimal()]
+        wrong = [fold for fold in self.folds if fold != ALL and not NUMBER.fullmatch(fold)]
         if wrong or not self.folds or len(set(self.folds)) < len(self.folds):
             raise BadInput(
                 f"The folds are {', '.join(self.folds) or 'none'}", self.name, "Name each once: 0 1 2 … or all"
