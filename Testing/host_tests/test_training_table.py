@@ -38,6 +38,18 @@ def test_a_table_is_shown_with_a_status_in_words_and_colour(panel, table):  # no
     assert not panel.opened.unsaved and panel.ui.missingFrame.isHidden()
 
 
+def test_what_the_last_check_has_found_can_be_mended_at_once(panel, tmp_path, told):  # noqa: F811
+    both = "several-labels: holds 1 and 2; recipe: no post2"
+    rows = [(*row, found) for row, found in zip(ROWS, (both, "several-labels: 1; 3", "no-such: x"))]
+    columns = ("case", "patient", "exam", "mask", "centre", "age", "status", "findings")
+    panel.open(writeTable(tmp_path / "checked.csv", rows, columns))
+    found = panel.ui.findingsTable
+    cells = [[found.item(row, column).text() for column in (0, 1)] for row in range(found.rowCount)]
+    assert cells == [["Several labels", "2"], ["Recipe cannot be made", "1"]] and not found.isHidden()
+    found.cellWidget(0, 2).menu().actions()[0].trigger()
+    assert told[-1].arguments[-3:] == ["--fix", "several-labels=merge", "--events"]
+
+
 def test_columns_without_values_are_not_shown_and_can_be(panel, table):  # noqa: F811
     panel.open(table)
     assert panel.cases.grid.columns == ("case", "status", "patient", "centre", "age", "mask")

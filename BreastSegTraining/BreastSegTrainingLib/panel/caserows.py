@@ -187,6 +187,25 @@ def naturalKey(text):
     return (0, [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part])
 
 
+def findingCounts(table, codes):
+    """Return how many cases have each finding, from what the last check has written into the table.
+
+    Parameters
+    ----------
+    table : CaseTable
+    codes : set of str
+        Of the checks that there are: a finding stands in the column as ``code: text``, with ``; `` between several.
+
+    Returns
+    -------
+    dict of str to int
+    """
+    counts = Counter()
+    for case in table:
+        counts.update(codes.intersection(re.findall(r"(?:^|; )([a-z0-9-]+): ", case.get("findings"))))
+    return dict(counts)
+
+
 def summary(opened, counts):
     """Return a sentence about the table: its cases, its patients, and what needs work."""
     count = len(opened.table)

@@ -76,7 +76,7 @@ class CasesStep:
         self._ui.stateBox.blockSignals(False)
         self._columns = None
         self.grid.sortColumn = ""
-        self.findings.show({})
+        self.findings.show(caserows.findingCounts(self._opened.table, self.findings.codes))
         self.refreshTable(keep=False)
 
     def refreshTable(self, keep=True):

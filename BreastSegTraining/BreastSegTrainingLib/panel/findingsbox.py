@@ -41,6 +41,11 @@ class FindingsBox:
         table.verticalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
         self.show({})
 
+    @property
+    def codes(self):
+        """set of str: of the checks that there are."""
+        return set(self._checks)
+
     def show(self, counts):
         """Show how many cases have each finding (code → count); hidden when there is none."""
         table, self._buttons = self._ui.findingsTable, []
