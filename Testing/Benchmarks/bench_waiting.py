@@ -2,9 +2,9 @@
 
 ``python3 Testing/run.py bench waiting [--rounds N] [--dry-run]``
 
-A training step of a small network on the CPU, in a fresh process for each way of waiting, in turn; then all of it again
-while another process keeps one core busy. Expected of ours: at most 1.03 x the system's own way where the computer is
-idle, and less than that where it is not.
+A training step of a small network on the CPU, in a fresh process for each way of waiting, in turn; then all of it
+again while another process keeps one core busy. Expected of ours: at most 1.03 x the system's own way where the
+computer is idle, and less than that where it is not.
 """
 
 import argparse
