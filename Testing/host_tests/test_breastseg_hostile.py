@@ -6,6 +6,7 @@ from breastseg_fixtures import (  # noqa: F401
     breastseg,
     finish,
     load,
+    one_event_a_turn,
     panel,
     scene,
     status,
@@ -122,6 +123,7 @@ def test_ticks_do_not_pass_on_to_another_volume(panel, scene):  # noqa: F811
     panel.ui.sourceBox.setCurrentIndex(0)
 
 
+@pytest.mark.usefixtures("one_event_a_turn")
 @pytest.mark.parametrize("when", ["at once", "worker", "phases", "Sequence", "PlotChart"])
 def test_a_cancelled_load_leaves_neither_nodes_nor_files(panel, scene, dicom_sample, when):  # noqa: F811
     load(panel, dicom_sample / "exam")
@@ -141,6 +143,7 @@ def test_a_cancelled_load_leaves_neither_nodes_nor_files(panel, scene, dicom_sam
     assert set(folder.glob("exam-*")) == kept
 
 
+@pytest.mark.usefixtures("one_event_a_turn")
 def test_a_cancelled_motion_correction_leaves_nothing_behind(panel, scene, dicom_sample):  # noqa: F811
     kept = arrays(panel)
     panel.ui.motionBox.setCurrentIndex(2)

@@ -118,7 +118,7 @@ def test_phases_are_corrected_in_the_table(panel, dicom_sample):  # noqa: F811
     assert status(panel).startswith("Every phase is left out")
 
 
-def test_whole_run(panel, dicom_sample, artefacts):  # noqa: F811
+def test_whole_run(panel, dicom_sample, artefacts, one_event_a_turn):  # noqa: F811
     from Host import screenshots
 
     exam = load(panel, dicom_sample / "exam")
@@ -151,7 +151,7 @@ def test_whole_run(panel, dicom_sample, artefacts):  # noqa: F811
 
 
 @pytest.mark.parametrize("text", ["Loading the model", "Segmenting", "Showing the result"])
-def test_cancel_in_each_stage_of_a_run(panel, dicom_sample, text):  # noqa: F811
+def test_cancel_in_each_stage_of_a_run(panel, dicom_sample, text, one_event_a_turn):  # noqa: F811
     load(panel, dicom_sample / "exam")
     panel.session.endWorker()
     panel.ui.segmentButton.click()
@@ -190,7 +190,7 @@ def test_worker_killed_in_a_run(panel, dicom_sample):  # noqa: F811
     assert panel.result is not None, "a new worker is started"
 
 
-def test_scene_closed_during_a_run(panel, dicom_sample):  # noqa: F811
+def test_scene_closed_during_a_run(panel, dicom_sample, one_event_a_turn):  # noqa: F811
     import slicer
 
     load(panel, dicom_sample / "exam")

@@ -256,6 +256,7 @@ def test_a_closed_scene_has_no_preview(panel, scene, dicom_sample, fourViews):  
     assert gone(panel, scene) and contents(scene)[0] == [] and fourViews.layout == layout
 
 
+@pytest.mark.usefixtures("one_event_a_turn")
 def test_a_scene_closed_while_a_preview_is_prepared_is_empty(panel, scene, dicom_sample, fourViews):  # noqa: F811
     layout = fourViews.layout
     load(panel, dicom_sample / "exam")
