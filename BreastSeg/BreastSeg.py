@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 import time
 from typing import Annotated
 
@@ -18,8 +17,6 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
-
-SELF_TEST_SEED = 9001
 
 
 class BreastSeg(ScriptedLoadableModule):
@@ -430,71 +427,22 @@ class BreastSegTest(ScriptedLoadableModuleTest):
 
     def test_WholeWay(self):
         """A sample exam, written as DICOM, is loaded and segmented; the result lies where the lesion is."""
-        from BreastSegLib.samples.dce import make_dce_exam
-        from BreastSegLib.samples.writing import write_dce_sample
-        from BreastSegLib.scene import selfchecks
-
-        self.delayDisplay("Making a sample exam", msec=100)
-        sample = make_dce_exam(seed=SELF_TEST_SEED, side="right", radius_mm=(8.0, 11.0))
-        logic = BreastSegLogic()
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                write_dce_sample(sample, os.path.join(folder, "sample"))
-                self.delayDisplay("Loading and segmenting", msec=100)
-                exam = os.path.join(folder, "sample", "exam")
-                node = logic.segment(exam=exam, model="demo-dce", device="cpu", probabilities=True)
-            selfchecks.checkPhases(self, logic.exam, sample)
-            selfchecks.checkSegmentation(self, node, logic, sample)
-            selfchecks.checkMap(self, logic.result.maps[0], logic, sample)
-            selfchecks.checkMeasures(self, node, logic)
-        finally:
-            logic.close()
-        self.delayDisplay("Test passed", msec=100)
+        self._goes("wholeWay")
 
     def test_Mammogram(self):
         """An inverted mammogram, written as DICOM, stands in the scene as a radiologist hangs it."""
-        from BreastSegLib.samples.dicom_mg import write_mammogram_dicom
-        from BreastSegLib.samples.mammogram import make_mammogram
-        from BreastSegLib.scene import selfchecks
-
-        self.delayDisplay("Making a sample mammogram", msec=100)
-        sample = make_mammogram(SELF_TEST_SEED, "R", "MLO", polarity="MONOCHROME1")
-        logic = BreastSegLogic()
-        try:
-            with tempfile.TemporaryDirectory() as folder:
-                write_mammogram_dicom(sample, os.path.join(folder, "view.dcm"))
-                exam = logic.loadExam(folder)
-        finally:
-            logic.close()
-        selfchecks.checkMammogram(self, exam, sample)
-        self.delayDisplay("Test passed", msec=100)
+        self._goes("mammogram")
 
     def test_Region(self):
         """The mass in a box on a mammogram of the right breast is previewed, and segmented in its place."""
-        from BreastSegLib.recipe import regions_of_mask
-        from BreastSegLib.samples.dicom_mg import write_mammogram_dicom
-        from BreastSegLib.samples.mammogram import make_mammogram
-        from BreastSegLib.scene import previewflow, selfchecks
+        self._goes("region")
 
-        self.delayDisplay("Making a sample mammogram", msec=100)
-        sample = make_mammogram(SELF_TEST_SEED, "R", "CC", size=(1248, 960), shape="oval", diameter_mm=16.0)
-        x0, y0, x1, y1 = regions_of_mask(sample.truth)[0].box
-        regions = [{"view": "RCC", "box": [x0 - 15, y0 - 10, x1 + 10, y1 + 15]}]
+    def _goes(self, name):
+        from BreastSegLib.scene import selftest
+
         logic = BreastSegLogic()
         try:
-            with tempfile.TemporaryDirectory() as folder:
-                write_mammogram_dicom(sample, os.path.join(folder, "view.dcm"))
-                exam = logic.loadExam(folder)
-            preview = logic.preview(exam, "mass-region-224", regions)
-            prepared = slicer.util.arrayFromVolume(preview.cases[0].channels[0].node)
-            self.assertEqual(prepared.shape, (1, 224, 224))
-            previewflow.hidePreview(preview)
-            node = logic.segment(exam, "demo-mass-region", "cpu", regions=regions)
+            getattr(selftest, name)(self, logic)
         finally:
             logic.close()
-        self.assertEqual(len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")), 1, "the preview is gone")
-        segmentId = node.GetSegmentation().GetNthSegmentID(0)
-        mask = slicer.util.arrayFromSegmentBinaryLabelmap(node, segmentId, exam.nodes[0])[0] > 0
-        selfchecks.checkOverlap(self, mask, sample.truth > 0)
-        self.assertEqual(logic.result.lesions[0]["side"], "right")
         self.delayDisplay("Test passed", msec=100)

@@ -69,6 +69,15 @@ def panel(widget, tmp_path):  # noqa: F811
     forget(qt)
 
 
+def test_the_commands_read_what_the_window_sets():
+    from BreastSegLib.pacs import peer, query
+    from BreastSegLib.panel import archivewindow
+
+    mine = [archivewindow.PATIENT_ID, archivewindow.PATIENT_NAME, archivewindow.ACCESSION]
+    assert mine == list(query.PATIENT_VARIABLES.values())
+    assert [archivewindow.USER, archivewindow.PASSWORD] == [peer.USER, peer.PASSWORD]
+
+
 def patient(command):
     """What names a patient in the environment of a command."""
     names = ("PATIENT_ID", "PATIENT_NAME", "ACCESSION")

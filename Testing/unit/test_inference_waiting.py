@@ -16,6 +16,14 @@ def test_what_the_user_has_set_stays(own):
     assert environment == {"PATH": "/bin", **(own or SETTINGS)}
 
 
+def test_the_processes_that_train_start_without_torch():
+    """They set it when they begin: torch must not be there yet."""
+    code = "import sys, BreastSegTrainingLib.process.__main__; print('torch' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    answer = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == ["False"]
+
+
 def test_it_is_set_before_torch_is_imported():
     code = (
         "import json, os, sys\n"

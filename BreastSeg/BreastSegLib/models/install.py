@@ -207,6 +207,7 @@ def _make(found, own, job):
         job.notes.append(f"{own}: {', '.join(others)} left out, because there is no {checkpoint}.")
     card, recipe_file = complete_card(found, job.wishes, checkpoint, shown, job.notes)
     names = ["plans.json", "dataset.json", *(f"{fold}/{checkpoint}" for fold in folds)]
+    # It serves for warnings only: one that the card that came with the model does not know is left out.
     vouched = found.card is None or FINGERPRINT in found.card["checksums"]
     extra = [FINGERPRINT] if vouched and (found.folder / FINGERPRINT).is_file() else []
     copy_files(found.folder, target, [*names, *extra], job.report, move=ours)

@@ -20,9 +20,7 @@ def checkPhases(test, exam, sample):
     test.assertEqual([phase.name for phase in exam.phases], [phase.name for phase in sample.exam.phases])
     for node, phase in zip(exam.nodes, exam.phases):
         test.assertIn(phase.title, node.GetName())
-        matrix = vtk.vtkMatrix4x4()
-        node.GetIJKToRASMatrix(matrix)
-        found = slicer.util.arrayFromVTKMatrix(matrix)
+        found = _array(node.GetIJKToRASMatrix)
         np.testing.assert_allclose(found, sample.exam.geometry.ijk_to_ras, atol=1e-3)
     test.assertEqual(exam.reference.GetAttribute("BreastSeg.Phase"), "1")
     composite = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceCompositeNode")
@@ -70,12 +68,8 @@ def checkMap(test, node, logic, sample):
     sample : samples.dce.DceSample
         The truth.
     """
-    matrix, phases = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
-    node.GetIJKToRASMatrix(matrix)
-    logic.exam.reference.GetIJKToRASMatrix(phases)
-    np.testing.assert_allclose(
-        slicer.util.arrayFromVTKMatrix(matrix), slicer.util.arrayFromVTKMatrix(phases), atol=1e-3
-    )
+    phases = logic.exam.reference
+    np.testing.assert_allclose(_array(node.GetIJKToRASMatrix), _array(phases.GetIJKToRASMatrix), atol=1e-3)
     chance, truth = slicer.util.arrayFromVolume(node), sample.truth.array > 0
     test.assertEqual(chance.shape, truth.shape)
     test.assertGreaterEqual(chance.min(), 0.0)
@@ -133,7 +127,13 @@ def checkMammogram(test, exam, sample):
     array = slicer.util.arrayFromVolume(node)[0]
     inside = sample.breast > 0
     test.assertGreater(array[inside].mean(), array[~inside].mean(), "tissue is bright")
-    matrix = vtk.vtkMatrix4x4()
-    node.GetIJKToRASDirectionMatrix(matrix)
     # Columns run to the right of the screen, rows down it, in the axial view.
-    np.testing.assert_allclose(slicer.util.arrayFromVTKMatrix(matrix)[:3, :2], [[-1, 0], [0, -1], [0, 0]])
+    directions = _array(node.GetIJKToRASDirectionMatrix)
+    np.testing.assert_allclose(directions[:3, :2], [[-1, 0], [0, -1], [0, 0]])
+
+
+def _array(getMatrix):
+    """Return the 4 × 4 matrix that a method of a node fills in."""
+    matrix = vtk.vtkMatrix4x4()
+    getMatrix(matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)

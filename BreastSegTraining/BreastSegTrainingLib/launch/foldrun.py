@@ -16,7 +16,6 @@ from BreastSegLib.errors import BreastSegError
 from BreastSegLib.executors.binding import bound_options
 from BreastSegLib.executors.identity import identity_of
 from BreastSegLib.inference.processtree import end_tree, start_options
-from BreastSegLib.inference.waiting import set_waiting
 
 from . import interpreter
 from .exits import ENDED, NO_COMPILER, SHORT_OF_MEMORY, TOLD
@@ -139,7 +138,6 @@ class FoldRun:
         environment = {**os.environ, **interpreter.environment(), **self._training.environment()}
         environment["nnUNet_n_proc_DA"] = str(self._training.workers)
         environment["nnUNet_def_n_proc"] = str(max(1, min(4, self._training.workers)))
-        set_waiting(environment)
         if not self._compile:
             environment["nnUNet_compile"] = "f"
         if self._slot.startswith("cuda:"):

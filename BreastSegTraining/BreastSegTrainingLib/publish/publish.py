@@ -211,7 +211,9 @@ def _make(training, options, folds, folder, report, notes):
     write_json(folder / "plans.json", published_plans(training.model / "plans.json", training.configuration))
     write_json(folder / "dataset.json", published_dataset(training.model / "dataset.json", options.licence))
     fingerprint = published_fingerprint(training.model / FINGERPRINT)
-    if fingerprint is not None:
+    if fingerprint is None:
+        notes.append(f"The training has no whole {FINGERPRINT}: exams are compared with its medians, not its ranges.")
+    else:
         write_json(folder / FINGERPRINT, fingerprint)
     if own is not None:
         shutil.copyfile(own, folder / RECIPE)
